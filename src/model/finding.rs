@@ -1,0 +1,242 @@
+//! Findings: one contradiction, with its proof and everything it explains.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::{CanaryId, OpId, RecordType, UserIx};
+
+/// A name that is not in a closed set.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown {what} `{name}`: one of {allowed}")]
+pub struct UnknownName {
+    /// The set.
+    pub what: &'static str,
+    /// What was given.
+    pub name: String,
+    /// What is allowed, separated by commas.
+    pub allowed: String,
+}
+
+impl UnknownName {
+    /// Finds a name in a closed set.
+    ///
+    /// # Errors
+    /// The name is not in the set; the error lists the set.
+    pub fn look_up<T: Copy>(
+        what: &'static str,
+        all: &[T],
+        name_of: impl Fn(T) -> &'static str,
+        name: &str,
+    ) -> Result<T, Self> {
+        all.iter()
+            .copied()
+            .find(|item| name_of(*item) == name)
+            .ok_or_else(|| Self {
+                what,
+                name: name.to_owned(),
+                allowed: all
+                    .iter()
+                    .map(|item| name_of(*item))
+                    .collect::<Vec<_>>()
+                    .join(", "),
+            })
+    }
+}
+
+/// How grave a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Severity {
+    /// Disclosure or write across users.
+    S1,
+    /// Identity or data lost.
+    S2,
+    /// Integrity within one user.
+    S3,
+    /// Freshness or evidence; shown, not failed.
+    S4,
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::S1 => "S1",
+            Self::S2 => "S2",
+            Self::S3 => "S3",
+            Self::S4 => "S4",
+        })
+    }
+}
+
+/// The anomalies that can be told apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Code {
+    /// A record of one synthetic user under another.
+    WrongOwner,
+    /// A record under a shared stand-in user.
+    PlaceholderOwner,
+    /// A record under nobody.
+    MissingOwner,
+    /// A record under a user that is neither synthetic nor a placeholder.
+    ForeignOwner,
+    /// The right user, the wrong session.
+    SessionBleed,
+    /// An answer that holds another user's canary.
+    ResponseBleed,
+    /// One stored record that holds canaries of two users.
+    ChunkMix,
+    /// Acknowledged and never stored.
+    Lost,
+    /// An acknowledged upload of which blocks are missing.
+    PartialIngest,
+    /// More copies than promised.
+    Duplicate,
+    /// Refused, yet stored.
+    Ghost,
+}
+
+impl Code {
+    /// All codes, gravest first.
+    pub const ALL: [Self; 11] = [
+        Self::WrongOwner,
+        Self::ForeignOwner,
+        Self::ResponseBleed,
+        Self::ChunkMix,
+        Self::PlaceholderOwner,
+        Self::MissingOwner,
+        Self::Lost,
+        Self::PartialIngest,
+        Self::SessionBleed,
+        Self::Duplicate,
+        Self::Ghost,
+    ];
+
+    /// The name used in files and reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::WrongOwner => "wrong-owner",
+            Self::PlaceholderOwner => "placeholder-owner",
+            Self::MissingOwner => "missing-owner",
+            Self::ForeignOwner => "foreign-owner",
+            Self::SessionBleed => "session-bleed",
+            Self::ResponseBleed => "response-bleed",
+            Self::ChunkMix => "chunk-mix",
+            Self::Lost => "lost",
+            Self::PartialIngest => "partial-ingest",
+            Self::Duplicate => "duplicate",
+            Self::Ghost => "ghost",
+        }
+    }
+
+    /// The inverse of [`Code::name`].
+    ///
+    /// # Errors
+    /// No anomaly has this name.
+    pub fn from_name(name: &str) -> Result<Self, UnknownName> {
+        UnknownName::look_up("anomaly", &Self::ALL, Self::name, name)
+    }
+
+    /// Does a proved finding of this code fail the run? A ghost is shown and counted only.
+    pub fn fails(self) -> bool {
+        self != Self::Ghost
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// How far the evidence goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Proof {
+    /// It may be otherwise; never fails a run.
+    Suggested,
+    /// Exact canary, owner, and a second read; or complete and settled absence.
+    Proved,
+}
+
+/// A hint about the cause, never part of the verdict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Pattern {
+    /// From some time on all records carry one owner.
+    Latch,
+    /// The wrong owner is the user of a neighbouring request.
+    LateBinding,
+    /// Two in-flight tasks exchanged their users.
+    Swap,
+    /// A placeholder stands where every user should.
+    FixedOwner,
+    /// Accepted, never stored.
+    Silent,
+}
+
+impl Pattern {
+    /// The name used in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Latch => "latch",
+            Self::LateBinding => "late-binding",
+            Self::Swap => "swap",
+            Self::FixedOwner => "fixed-owner",
+            Self::Silent => "silent",
+        }
+    }
+}
+
+/// One record, or one absence, that a finding is about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Affected {
+    /// The anomaly of this very record: the root's own, or the one that was folded into it.
+    pub code: Code,
+    /// Its type; for an absence, the type that was promised.
+    pub record_type: RecordType,
+    /// The store's id; `None` for an absence.
+    pub record_id: Option<String>,
+    /// The canary it carries, or should have carried; `None` for a session.
+    pub canary: Option<CanaryId>,
+    /// The operation it belongs to, where known.
+    pub op: Option<OpId>,
+    /// The owner that the store names.
+    pub owner: Option<String>,
+    /// The session it was found in.
+    pub session: Option<String>,
+    /// Text around the canary, where kept.
+    pub excerpt: Option<String>,
+}
+
+/// One contradiction between what was sent and what was found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// The anomaly.
+    pub code: Code,
+    /// How grave.
+    pub severity: Severity,
+    /// How far the evidence goes.
+    pub proof: Proof,
+    /// One sentence for people.
+    pub claim: String,
+    /// Why the evidence is a contradiction, one sentence.
+    pub because: String,
+    /// The user that sent it.
+    pub sender: Option<UserIx>,
+    /// The synthetic user it was found under or shown to, where there is one.
+    pub found_under: Option<UserIx>,
+    /// The two or three operations that tell the story.
+    pub ops: Vec<OpId>,
+    /// Every affected record, the root's own first. Uncapped.
+    pub affected: Vec<Affected>,
+    /// A hint about the cause.
+    pub pattern: Option<Pattern>,
+}
+
+impl Finding {
+    /// How many further records the root explains.
+    pub fn explains(&self) -> usize {
+        self.affected.len().saturating_sub(1)
+    }
+}

@@ -1,0 +1,21 @@
+//! The vocabulary: ids, units, limits, outcomes, records, findings, verdicts.
+//!
+//! Everything here is plain data that the phases hand to each other. This room knows no other
+//! room, no clock and no network.
+
+mod finding;
+mod id;
+pub mod limits;
+mod op;
+mod record;
+mod sample;
+mod time;
+mod verdict;
+
+pub use finding::{Affected, Code, Finding, Pattern, Proof, Severity, UnknownName};
+pub use id::{CanaryId, CanaryKind, GroupIx, OpId, OutOfRange, RunId, Seed, SessionIx, UserIx};
+pub use op::{Completion, Echo, Invocation, OpKind, OpRow, Outcome, Promise, Trait, TraitSet};
+pub use record::{Exactness, RecordType, Role, Scan, SeenCanary, Sighting};
+pub use sample::{GeneratorHealth, LagSample, ResourceSample};
+pub use time::Micros;
+pub use verdict::{InconclusiveReason, Verdict};

@@ -1,0 +1,156 @@
+//! What was read back: sightings of records, and the scans they came from.
+
+use serde::{Deserialize, Serialize};
+
+use super::finding::UnknownName;
+use super::{CanaryId, Micros};
+
+/// The kind of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RecordType {
+    /// A session, with its owner.
+    Session,
+    /// A message; its owner is its session's.
+    Message,
+    /// A fact: what a store keeps of a chunk.
+    Fact,
+    /// An answer as it came back to the user who asked.
+    Answer,
+}
+
+impl RecordType {
+    /// All types, in ledger order.
+    pub const ALL: [Self; 4] = [Self::Session, Self::Message, Self::Fact, Self::Answer];
+
+    /// The name used in files, tables and reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Session => "session",
+            Self::Message => "message",
+            Self::Fact => "fact",
+            Self::Answer => "answer",
+        }
+    }
+
+    /// The inverse of [`RecordType::name`].
+    ///
+    /// # Errors
+    /// No type has this name.
+    pub fn from_name(name: &str) -> Result<Self, UnknownName> {
+        UnknownName::look_up("record type", &Self::ALL, Self::name, name)
+    }
+}
+
+/// Who speaks in a message. A store may lose it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// The synthetic user.
+    User,
+    /// The agent.
+    Assistant,
+    /// Blank, unknown or not applicable.
+    Other,
+}
+
+impl Role {
+    /// All roles, in ledger order.
+    pub const ALL: [Self; 3] = [Self::User, Self::Assistant, Self::Other];
+
+    /// The name used in the ledger.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Assistant => "assistant",
+            Self::Other => "other",
+        }
+    }
+
+    /// The inverse of [`Role::name`].
+    ///
+    /// # Errors
+    /// No role has this name.
+    pub fn from_name(name: &str) -> Result<Self, UnknownName> {
+        UnknownName::look_up("role", &Self::ALL, Self::name, name)
+    }
+}
+
+/// How sure a canary is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Exactness {
+    /// Its check holds as read: it proves.
+    Exact,
+    /// Its check holds after one letter was corrected: it only suggests.
+    Corrected,
+}
+
+/// A canary found in a record's body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct SeenCanary {
+    /// What it says.
+    pub id: CanaryId,
+    /// How sure it is.
+    pub exactness: Exactness,
+}
+
+/// One record as it was read. The body itself is not kept.
+///
+/// Two readings of an unchanged record differ only in `scan` and `seen_at`. `first_scan` and
+/// `reads` are filled in by the ledger, which counts equal readings.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sighting {
+    /// Its type.
+    pub record_type: RecordType,
+    /// The store's id for it; for an answer, the operation's id.
+    pub record_id: String,
+    /// The owner that the store names: the record's own, else its container's.
+    pub owner: Option<String>,
+    /// The id of the session it was found in, where it has one.
+    pub session: Option<String>,
+    /// Who speaks, for a message.
+    pub role: Role,
+    /// Its place in its container, counted from 0.
+    pub position: u32,
+    /// Canaries of this run found in the normalised body, each once, sorted.
+    pub canaries: Vec<SeenCanary>,
+    /// Keyed hash of the normalised body.
+    pub body_hash: u64,
+    /// Text around the first canary, only where the record is under a wrong owner.
+    pub excerpt: Option<String>,
+    /// The scan that last saw it; 0 for answers seen while driving.
+    pub scan: u32,
+    /// When it was last read.
+    pub seen_at: Micros,
+    /// In how many scans it was read just so. Answers are kept as raw evidence and count 1.
+    pub reads: u32,
+    /// Planted by the positive control, not read from the store.
+    pub control: bool,
+}
+
+/// One complete or failed reading of the whole store.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Scan {
+    /// Its number, from 1.
+    pub scan: u32,
+    /// When it began.
+    pub started: Micros,
+    /// When it ended.
+    pub ended: Micros,
+    /// Order-free 128-bit sum of keyed record hashes, 32 hexadecimal digits.
+    pub digest: String,
+    /// Sessions of this run that were read.
+    pub sessions: u64,
+    /// Messages of this run's sessions that were read.
+    pub messages: u64,
+    /// Facts that were read under this run's users or with its canaries.
+    pub facts: u64,
+    /// Records without a canary of this run, in sessions or under users of this run, or with
+    /// only a corrected one.
+    pub unattributable: u64,
+    /// Were all pages read and all counts equal to their announced totals?
+    pub complete: bool,
+    /// Why not, where not.
+    pub incomplete_reason: Option<String>,
+}

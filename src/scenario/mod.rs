@@ -1,0 +1,324 @@
+//! What to do to which target: a [`Scenario`] that is valid by construction.
+//!
+//! `file.rs` holds the raw TOML form and turns it into these types; nothing else may build them
+//! from user input. The values here are complete: every default is filled in.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use crate::model::{GroupIx, OpKind};
+
+/// A valid scenario.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Scenario {
+    /// Its name: the file's stem.
+    pub name: String,
+    /// One line for people.
+    pub description: String,
+    /// The backend under test.
+    pub target: Target,
+    /// The store that is read back.
+    pub memory: Memory,
+    /// Number of synthetic users; at least one, at most `PLANNED_USERS_MAX`.
+    pub users: u32,
+    /// Load groups in name order; at least one. `Group::ix` is the place in this list.
+    pub groups: Vec<Group>,
+}
+
+/// The backend under test.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Target {
+    /// Base URL (`http` or `https`), or `None` for the embedded lab.
+    pub url: Option<Url>,
+    /// Paths below the base URL. `voice` holds `{session}`.
+    pub paths: Paths,
+    /// How requests prove who sends them.
+    pub auth: AuthKind,
+    /// The owner that the store should name, for each channel.
+    pub expected_owner: PerChannel<OwnerTemplate>,
+    /// Stand-in users that the target is known to write as.
+    pub placeholders: Vec<String>,
+    /// How long an operation may take before it is given up as unknown.
+    pub timeouts: Timeouts,
+    /// Lower-case words that generated text must not contain: they start tools at the target.
+    pub trigger_words: Vec<String>,
+    /// Texts with which a 200 answer begins when the agent has failed.
+    pub apologies: Vec<String>,
+}
+
+/// Paths below the target's base URL.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Paths {
+    /// `POST`, a chat turn.
+    pub chat: String,
+    /// `POST`, a multipart upload.
+    pub upload: String,
+    /// The voice socket; `{session}` stands for the session id.
+    pub voice: String,
+    /// `GET`, answers 200 while the target is up.
+    pub health: String,
+}
+
+/// How requests prove who sends them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AuthKind {
+    /// Engram's development tokens: `Authorization: Bearer dev_<user>_analyst`.
+    Dev,
+    /// No credential at all.
+    None,
+}
+
+/// One value for each channel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PerChannel<T> {
+    /// REST chat.
+    pub chat: T,
+    /// Multipart upload.
+    pub upload: T,
+    /// The voice socket.
+    pub voice: T,
+}
+
+impl<T> PerChannel<T> {
+    /// The value of one channel.
+    pub fn get(&self, kind: OpKind) -> &T {
+        match kind {
+            OpKind::Chat => &self.chat,
+            OpKind::Upload => &self.upload,
+            OpKind::Voice => &self.voice,
+        }
+    }
+}
+
+/// The owner that the store should name: text with exactly one `{user}` in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OwnerTemplate {
+    /// What stands before the user's name.
+    pub before: String,
+    /// What stands after it.
+    pub after: String,
+}
+
+impl OwnerTemplate {
+    /// The owner of one user, by the user's name at the target.
+    pub fn owner(&self, user_name: &str) -> String {
+        format!("{}{user_name}{}", self.before, self.after)
+    }
+
+    /// The user's name within an owner; `None` if the owner is not of this form.
+    pub fn user_name<'a>(&self, owner: &'a str) -> Option<&'a str> {
+        owner
+            .strip_prefix(self.before.as_str())?
+            .strip_suffix(self.after.as_str())
+    }
+}
+
+/// How long things may take.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Timeouts {
+    /// Opening a connection.
+    pub connect: Duration,
+    /// One chat turn.
+    pub chat: Duration,
+    /// One upload, to its answer.
+    pub upload: Duration,
+    /// One voice turn, from its last audio frame to the last transcript.
+    pub voice: Duration,
+}
+
+impl Timeouts {
+    /// The limit of one operation kind.
+    pub fn of(&self, kind: OpKind) -> Duration {
+        match kind {
+            OpKind::Chat => self.chat,
+            OpKind::Upload => self.upload,
+            OpKind::Voice => self.voice,
+        }
+    }
+}
+
+/// The store that is read back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Memory {
+    /// Where it is.
+    pub store: Store,
+    /// When the store counts as settled.
+    pub settle: Settle,
+    /// Time limit of one read. A real store can stand still for a minute.
+    pub read_timeout: Duration,
+    /// Reads in flight at once.
+    pub read_concurrency: u32,
+    /// One in so many operations is polled for its persistence lag; 0 for none.
+    pub lag_sample_every: u32,
+}
+
+/// Where the store is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Store {
+    /// The embedded lab's.
+    Lab,
+    /// At this base URL.
+    Url(Url),
+    /// There is none: answers only.
+    None,
+}
+
+/// When the store counts as settled.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settle {
+    /// The longest time limit of the target's own background tasks.
+    pub task_limit: Duration,
+    /// What an answer promised must be visible this long after it: later is late, never is lost.
+    pub deadline: Duration,
+    /// Pause between two scans.
+    pub pause: Duration,
+}
+
+/// A load group: an executor that starts sessions of one kind.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Group {
+    /// Its place in `Scenario::groups`.
+    pub ix: GroupIx,
+    /// Its name in the file.
+    pub name: String,
+    /// What its sessions do.
+    pub session: SessionSpec,
+    /// When they start.
+    pub executor: Executor,
+    /// Offset of the group's first start from the run's start.
+    pub start_time: Duration,
+    /// How long running sessions may go on after the group's end.
+    pub graceful_stop: Duration,
+}
+
+/// When the sessions of a group start. Names and fields are k6's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Executor {
+    /// So many virtual users, each running one session after another until the time is up.
+    ConstantVus {
+        /// Virtual users, at least 1.
+        vus: u32,
+        /// How long new sessions are started.
+        duration: Duration,
+    },
+    /// So many virtual users, each running so many sessions.
+    PerVuIterations {
+        /// Virtual users, at least 1.
+        vus: u32,
+        /// Sessions of each, at least 1.
+        iterations: u32,
+        /// New sessions are no longer started after this time.
+        max_duration: Duration,
+    },
+    /// The open model: sessions start at a constant rate whatever the target does.
+    ConstantArrivalRate {
+        /// Sessions per `time_unit`, at least 1.
+        rate: u32,
+        /// The unit of the rate.
+        time_unit: Duration,
+        /// How long sessions are started.
+        duration: Duration,
+        /// Sessions in flight at once; an arrival beyond it does not start and makes the
+        /// generator saturated.
+        max_vus: u32,
+    },
+}
+
+/// What a session does.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SessionSpec {
+    /// Chat turns, one after another.
+    Chat(ChatSpec),
+    /// Document uploads, one after another.
+    Upload(UploadSpec),
+    /// Spoken turns on one socket.
+    Voice(VoiceSpec),
+}
+
+impl SessionSpec {
+    /// The kind of the session's operations.
+    pub fn kind(&self) -> OpKind {
+        match self {
+            Self::Chat(_) => OpKind::Chat,
+            Self::Upload(_) => OpKind::Upload,
+            Self::Voice(_) => OpKind::Voice,
+        }
+    }
+}
+
+/// A time span to draw from, both ends included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pause {
+    /// Shortest.
+    pub min: Duration,
+    /// Longest, at least `min`.
+    pub max: Duration,
+}
+
+/// A chat session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChatSpec {
+    /// Turns, at least 1.
+    pub turns: RangeInclusive<u16>,
+    /// Think time between an answer and the next turn.
+    pub think: Pause,
+    /// Words of a turn beside its canary, at least 1.
+    pub words: RangeInclusive<u16>,
+    /// The agent that is asked.
+    pub agent: String,
+    /// Who names the session.
+    pub session_ids: SessionIds,
+}
+
+/// Who names a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SessionIds {
+    /// The client, with an id that says whose it is.
+    Client,
+    /// The server, in its first answer.
+    Server,
+}
+
+/// An upload session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UploadSpec {
+    /// Uploads, at least 1.
+    pub uploads: RangeInclusive<u16>,
+    /// Pause between an answer and the next upload.
+    pub think: Pause,
+    /// Characters of a document, at least 300.
+    pub characters: RangeInclusive<u32>,
+    /// What the files are called.
+    pub file_name: FileName,
+}
+
+/// What uploaded files are called.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FileName {
+    /// `notes-<session>-<seq>.txt`.
+    Unique,
+    /// The same name for everybody.
+    Same(String),
+}
+
+/// A voice session.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct VoiceSpec {
+    /// Spoken turns, at least 1.
+    pub turns: RangeInclusive<u16>,
+    /// Think time between an answer and the next turn.
+    pub think: Pause,
+    /// 1 speaks in real time, 10 ten times as fast. Above 0.
+    pub speed: f64,
+    /// The agent that is spoken to.
+    pub agent: String,
+}
