@@ -1,42 +1,142 @@
 //! Canaries: proofs of identity that are planted in everything a synthetic user sends, and found
 //! again in everything that is read back.
+//!
+//! `text.rs` spells and reads them, `normalise.rs` makes texts comparable, `tone.rs` speaks them.
+//! Whose canaries count (this run's, another run's) is for the caller to decide.
 
 use crate::model::{CanaryId, SeenCanary};
 
+mod normalise;
+mod text;
 pub mod tone;
 
 /// Letters of a planted canary: `zq` and eight proquints.
 pub const CANARY_LETTERS: usize = 42;
 
+/// Canaries of one text on which a correction is tried. Behind that only exact ones are found, so
+/// that a text full of damaged canaries costs bounded work.
+pub const CORRECTIONS_PER_TEXT_MAX: usize = 64;
+
+/// Public key of [`body_hash`]: it keeps the hashes apart from those of other programs.
+const BODY_KEY: &[u8; 32] = b"crosswire record body, version 1";
+
 /// The canary of an identity. Of its spellings the first is taken that contains none of the
-/// trigger words.
+/// trigger words; if all of them do, the first.
+///
+/// The numbers of the identity are within their ranges (`UserIx::new`, `SessionIx::new`); higher
+/// bits are dropped.
 pub fn plant(id: CanaryId, trigger_words: &[String]) -> String {
-    let _ = (id, trigger_words);
-    unimplemented!()
+    text::plant(id, trigger_words)
 }
 
-/// The text as canaries are looked for in it: unescaped, NFKC, case folded, without zero-width
-/// characters and soft hyphens, white space folded to single blanks.
+/// The text as canaries are looked for in it: unescaped (one layer of HTML, JSON or URL escapes),
+/// NFKC, case folded, without zero-width characters and soft hyphens, white space folded to
+/// single blanks and trimmed.
 pub fn normalise(text: &str) -> String {
-    let _ = text;
-    unimplemented!()
+    normalise::normalise(text)
 }
 
-/// All canaries of any run in a normalised text, each once, sorted.
+/// All canaries of any run in a normalised text, each identity once, sorted. An identity that is
+/// found both exact and corrected is exact.
 pub fn find(normalised: &str) -> Vec<SeenCanary> {
-    let _ = normalised;
-    unimplemented!()
+    let mut seen: Vec<SeenCanary> = text::scan(normalised).map(|found| found.canary).collect();
+    seen.sort_unstable();
+    // Exact sorts before corrected, so the exact one of two stays.
+    seen.dedup_by_key(|canary| canary.id);
+    seen
 }
 
 /// Keyed hash of a normalised body, for comparing records without keeping them.
 pub fn body_hash(normalised: &str) -> u64 {
-    let _ = normalised;
-    unimplemented!()
+    let hash = blake3::keyed_hash(BODY_KEY, normalised.as_bytes());
+    let mut first = [0; 8];
+    first.copy_from_slice(&hash.as_bytes()[..8]);
+    u64::from_le_bytes(first)
 }
 
-/// Up to `chars_around` characters either side of the first canary of a normalised text; `None`
-/// without one.
+/// The first canary of a normalised text with up to `chars_around` characters either side of it;
+/// `None` without one.
 pub fn excerpt(normalised: &str, chars_around: usize) -> Option<String> {
-    let _ = (normalised, chars_around);
-    unimplemented!()
+    let found = text::scan(normalised).next()?;
+    let before = &normalised[..found.start];
+    let after = &normalised[found.end..];
+    let from = before
+        .char_indices()
+        .rev()
+        .take(chars_around)
+        .last()
+        .map_or(found.start, |(ix, _)| ix);
+    let to = after
+        .char_indices()
+        .nth(chars_around)
+        .map_or(normalised.len(), |(ix, _)| found.end + ix);
+    Some(normalised[from..to].to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{CanaryKind, Exactness, RunId, SessionIx, UserIx};
+
+    fn id(user: u32) -> CanaryId {
+        CanaryId {
+            run: RunId(0x0012_abcd),
+            user: UserIx(user),
+            session: SessionIx(3),
+            item: 4,
+            kind: CanaryKind::Turn,
+        }
+    }
+
+    #[test]
+    fn found_canaries_are_sorted_and_each_is_there_once() {
+        let (first, second) = (plant(id(1), &[]), plant(id(2), &[]));
+        let text = format!("{second} and {first}, {second}");
+        let exact = |user| SeenCanary {
+            id: id(user),
+            exactness: Exactness::Exact,
+        };
+        assert_eq!(find(&text), [exact(1), exact(2)]);
+        assert_eq!(find(""), []);
+    }
+
+    #[test]
+    fn an_exact_sighting_outweighs_a_corrected_one() {
+        let whole = plant(id(1), &[]);
+        let mut damaged = whole.clone();
+        damaged.replace_range(10..11, "x");
+        let seen = find(&format!("{damaged} {whole}"));
+        assert_eq!(seen.len(), 1);
+        assert_eq!(seen[0].exactness, Exactness::Exact);
+    }
+
+    #[test]
+    fn corrections_are_bounded_but_exact_canaries_are_always_found() {
+        let whole = plant(id(1), &[]);
+        let mut corrigible = plant(id(2), &[]);
+        corrigible.replace_range(10..11, "x");
+        let hopeless = format!("zq{} ", "babab".repeat(8));
+        let with_damaged = |count| find(&format!("{}{corrigible} {whole}", hopeless.repeat(count)));
+        assert_eq!(with_damaged(CORRECTIONS_PER_TEXT_MAX - 1).len(), 2);
+        assert_eq!(with_damaged(CORRECTIONS_PER_TEXT_MAX).len(), 1);
+    }
+
+    #[test]
+    fn an_excerpt_is_cut_at_characters() {
+        let canary = plant(id(1), &[]);
+        let text = format!("äöü before {canary} after €uro");
+        assert_eq!(excerpt(&text, 0), Some(canary.clone()));
+        assert_eq!(
+            excerpt(&text, 9),
+            Some(format!("ü before {canary} after €u"))
+        );
+        assert_eq!(excerpt(&text, 400), Some(text.clone()));
+        assert_eq!(excerpt("nothing here", 40), None);
+    }
+
+    #[test]
+    fn body_hashes_stay_what_they_are() {
+        // Ledgers hold these hashes: they may not change between versions.
+        assert_eq!(body_hash("a stored text"), 532_839_305_913_797_880);
+    }
 }
