@@ -1,1 +1,452 @@
-//! (room under construction)
+//! What a run has shown, for people and for programs.
+//!
+//! [`Report`] is the one view model. Its serde form is the JSON report; every other form is a
+//! function of it in [`render`]. Nothing here judges: verdict, findings and counts come in as
+//! they were decided, and nothing here reads a clock, a disk or a network.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{Code, InconclusiveReason, OpKind, RunId, Seed, Trait, Verdict};
+
+mod detail;
+mod next;
+pub mod render;
+#[cfg(test)]
+mod sample;
+
+pub use detail::{
+    FindingDetail, Lookup, OpDetail, SIGHTINGS_PER_FINDING_MAX, SightingDetail, anomalies,
+    finding_details, rfc3339,
+};
+pub use next::next_step;
+
+/// Major version of the report's form. A larger one than this build knows is refused.
+const SCHEMA_MAJOR: u32 = 1;
+/// Minor version of the report's form. A larger one only adds fields, which are passed over.
+const SCHEMA_MINOR: u32 = 0;
+
+/// Everything that a run has shown. Maps hold one entry for each kind, trait or anomaly that
+/// occurs; times are in the unit that the field's name ends in.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// Version of this form, `major.minor`.
+    pub schema_version: String,
+    /// Version of the Crosswire that made the report.
+    pub tool_version: String,
+    /// When the report was made, RFC 3339, UTC.
+    pub created: String,
+    /// The run: eight hexadecimal digits, part of every name that it left at the target.
+    pub run_id: RunId,
+    /// Where the run's ledger is, as the user would type it.
+    pub run_folder: String,
+    /// The scenario's name.
+    pub scenario: String,
+    /// Base URL of the backend under test; `lab` for the embedded practice target.
+    pub target: String,
+    /// Base URL of the store that was read back; `lab` for the embedded one, `none` without.
+    pub memory: String,
+    /// Faults that were switched on in the embedded lab, as they were asked for.
+    pub lab_faults: Vec<String>,
+    /// The number from which the plan was computed.
+    pub seed: Seed,
+    /// Identifies the plan; equal for equal scenario, seed and version, whatever the run.
+    pub plan_digest: String,
+    /// What the run has shown.
+    pub verdict: Verdict,
+    /// The exit code that goes with it: 0 pass, 1 fail, 4 inconclusive.
+    pub exit_code: u8,
+    /// Why nothing was shown, each reason once. Filled beside a `fail` too, where something
+    /// else is missing.
+    pub inconclusive_reasons: Vec<InconclusiveReason>,
+    /// How the run ended.
+    pub ended: Ended,
+    /// Seconds from the first operation's start to the end of the judgement.
+    pub wall_seconds: f64,
+    /// Milliseconds at the end of a crashed run that cannot be judged for loss; null otherwise.
+    pub unjudged_ms: Option<u64>,
+    /// Exact counts of each anomaly that was found.
+    pub anomalies: BTreeMap<Code, AnomalyCount>,
+    /// The findings, gravest first, at most `CAPSULES_PER_CODE_MAX` of each code.
+    pub findings: Vec<FindingDetail>,
+    /// Findings that the scenario accepts: shown and counted, not failed.
+    pub accepted: Vec<Accepted>,
+    /// What became of the operations of each kind.
+    pub ops: BTreeMap<OpKind, OpCounts>,
+    /// What was read from the store.
+    pub records: RecordCounts,
+    /// How completely the store was read.
+    pub read_back: ReadBack,
+    /// How much opportunity for a mix-up there was.
+    pub exposure: Exposure,
+    /// Operations that had each trait; 0 for a trait that the load did not try.
+    pub traits: BTreeMap<Trait, u64>,
+    /// What the run allows to say about this load.
+    pub bound: Bound,
+    /// The planted mix-up that the checker must find.
+    pub control: Control,
+    /// Answer times of each kind with at least one answer.
+    pub latency_us: BTreeMap<OpKind, Latency>,
+    /// From the answer until the promised record was visible, of a polled sample.
+    pub persistence_lag_ms: BTreeMap<OpKind, PersistenceLag>,
+    /// What the generator says of itself.
+    pub generator: Generator,
+    /// Records that the run left at the target; zero for the embedded lab, which is gone.
+    pub left: Left,
+    /// What to do next: words, a colon, and a command, or words alone.
+    pub next: String,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ended {
+    /// The plan was done.
+    Finished,
+    /// The user stopped it.
+    Interrupted,
+    /// The target stopped answering.
+    TargetLost,
+    /// The tester died; the report was made from what was committed.
+    Crashed,
+}
+
+/// Exact counts of one anomaly, whatever number of findings is listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct AnomalyCount {
+    /// Findings of this code.
+    pub roots: u64,
+    /// Affected records with this anomaly, those included that a root of another code explains.
+    pub records: u64,
+}
+
+/// A finding that the scenario accepts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Accepted {
+    /// The anomaly.
+    pub code: Code,
+    /// Why it is accepted, in the scenario's words.
+    pub reason: String,
+    /// Until when, as the scenario says.
+    pub until: String,
+    /// Findings that were moved here.
+    pub roots: u64,
+    /// Their affected records.
+    pub records: u64,
+}
+
+/// What became of the operations of one kind. Each operation is counted once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct OpCounts {
+    /// In the plan; null where the number depends on the target's speed.
+    pub planned: Option<u64>,
+    /// Answered as promised.
+    pub ok: u64,
+    /// A success status whose body is an error.
+    pub soft_fail: u64,
+    /// A claimed failure: 4xx or 5xx.
+    pub refused: u64,
+    /// Not one byte was written.
+    pub unsent: u64,
+    /// The target may or may not have done it, and no record of it was found.
+    pub unknown: u64,
+    /// Without a known outcome, yet found in the store.
+    pub recovered: u64,
+    /// Planned and never begun; 0 where the plan is open-ended.
+    pub not_started: u64,
+}
+
+/// Records in the last complete scan, else in the last one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct RecordCounts {
+    /// Sessions of this run.
+    pub sessions: u64,
+    /// Messages of this run's sessions.
+    pub messages: u64,
+    /// Facts under this run's users or with its canaries.
+    pub facts: u64,
+    /// Records without a sound canary, in sessions or under users of this run.
+    pub unattributable: u64,
+}
+
+/// How completely the store was read.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ReadBack {
+    /// Was everything read, page counts equal to announced totals?
+    pub complete: bool,
+    /// Why not, where not and where known.
+    pub incomplete_reason: Option<String>,
+    /// Were the last scans equal for long enough?
+    pub settled: bool,
+    /// From the last operation's end until then; null if it never settled.
+    pub settled_after_ms: Option<u64>,
+    /// Scans of the whole store.
+    pub scans: u64,
+}
+
+/// How much opportunity for a mix-up there was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Exposure {
+    /// Pairs of operations of different users that overlapped in time.
+    pub pairs: u64,
+    /// Users with an operation in flight at one moment, at most.
+    pub peak_users: u64,
+}
+
+/// What the run allows to say about this load.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Bound {
+    /// What is counted: `sessions`, because records of one session are not independent.
+    pub unit: String,
+    /// How many were judged.
+    pub n: u64,
+    /// How many of them crossed between users.
+    pub crossed: u64,
+    /// Upper end of the 95 % interval of the true share, 0 to 1; 1 if nothing was judged.
+    pub upper_95: f64,
+}
+
+/// The planted mix-up that the checker must find.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Control {
+    /// Records that were planted between reading and judging.
+    pub planted: u64,
+    /// Planted records that were found.
+    pub found: u64,
+}
+
+/// Answer times of one kind, in microseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Latency {
+    /// From the actual start of the operation.
+    pub service: Quantiles,
+    /// From the start that the plan intended, so that waiting is not hidden.
+    pub from_intended: Quantiles,
+}
+
+/// Quantiles of answer times, in microseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Quantiles {
+    /// Half were at most this.
+    pub p50: u64,
+    /// 90 in 100 were at most this.
+    pub p90: u64,
+    /// 95 in 100 were at most this.
+    pub p95: u64,
+    /// 99 in 100 were at most this.
+    pub p99: u64,
+    /// 999 in 1 000 were at most this.
+    pub p999: u64,
+    /// The largest.
+    pub max: u64,
+    /// How many were measured.
+    pub samples: u64,
+}
+
+/// Quantiles of the delay from answer to visibility, in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct PersistenceLag {
+    /// Half were at most this.
+    pub p50: u64,
+    /// 90 in 100 were at most this.
+    pub p90: u64,
+    /// 95 in 100 were at most this.
+    pub p95: u64,
+    /// 99 in 100 were at most this.
+    pub p99: u64,
+    /// The largest.
+    pub max: u64,
+    /// How many were measured.
+    pub samples: u64,
+}
+
+/// What the generator says of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct Generator {
+    /// Was the generator the limit? Then the run is inconclusive.
+    pub saturated: bool,
+    /// Actual minus intended start.
+    pub schedule_lag_us: ScheduleLag,
+    /// CPU seconds used.
+    pub cpu_seconds: f64,
+    /// Largest resident memory seen, bytes.
+    pub rss_max_bytes: u64,
+}
+
+/// Quantiles of actual minus intended start, in microseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ScheduleLag {
+    /// Half were at most this.
+    pub p50: u64,
+    /// 99 in 100 were at most this.
+    pub p99: u64,
+    /// The largest.
+    pub max: u64,
+}
+
+/// Records that the run left at the target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Left {
+    /// Sessions.
+    pub sessions: u64,
+    /// Facts.
+    pub facts: u64,
+}
+
+/// A JSON text that is not a report of this version.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// It was written by a later version.
+    #[error(
+        "the report has version {found}, this crosswire reads up to {}; use a newer crosswire",
+        schema_version()
+    )]
+    NewerMajor {
+        /// The version it states.
+        found: String,
+    },
+    /// `schema_version` is not `major.minor`.
+    #[error(
+        "`schema_version` is `{found}`, not of the form `{}`",
+        schema_version()
+    )]
+    BadVersion {
+        /// What it states.
+        found: String,
+    },
+    /// It is not JSON, or a field is missing or of another type.
+    #[error("the text is not a report: {0}")]
+    Malformed(#[from] serde_json::Error),
+}
+
+/// The version of the JSON report that this build writes, `major.minor`.
+pub fn schema_version() -> String {
+    format!("{SCHEMA_MAJOR}.{SCHEMA_MINOR}")
+}
+
+/// Reads a JSON report. Fields that a later minor version added are passed over.
+///
+/// # Errors
+/// The text is not a report, or is of a newer major version.
+pub fn read(json: &str) -> Result<Report, ReadError> {
+    /// The one field that every version has.
+    #[derive(Deserialize)]
+    struct Versioned {
+        schema_version: String,
+    }
+
+    let found = serde_json::from_str::<Versioned>(json)?.schema_version;
+    let (major, minor) = match found.split_once('.') {
+        Some((major, minor)) => (major.parse::<u32>(), minor.parse::<u32>()),
+        None => return Err(ReadError::BadVersion { found }),
+    };
+    match (major, minor) {
+        (Ok(major), Ok(_)) if major > SCHEMA_MAJOR => Err(ReadError::NewerMajor { found }),
+        (Ok(SCHEMA_MAJOR), Ok(_)) => Ok(serde_json::from_str(json)?),
+        (Ok(_) | Err(_), Ok(_) | Err(_)) => Err(ReadError::BadVersion { found }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reports_read_back() {
+        for report in [sample::passed(), sample::failed(), sample::crashed()] {
+            let json = serde_json::to_string(&report).unwrap();
+            assert_eq!(read(&json).unwrap(), report);
+        }
+    }
+
+    #[test]
+    fn another_version_is_read_or_refused() {
+        let read_as = |version: &str| {
+            let mut value = serde_json::to_value(sample::passed()).unwrap();
+            value["schema_version"] = version.into();
+            value["from_the_future"] = 1.into();
+            read(&value.to_string())
+                .map(drop)
+                .map_err(|e| e.to_string())
+        };
+        assert_eq!(read_as("1.0"), Ok(()));
+        assert_eq!(read_as("1.7"), Ok(()));
+        for (version, message) in [
+            (
+                "2.0",
+                "the report has version 2.0, this crosswire reads up to 1.0; use a newer crosswire",
+            ),
+            ("0.9", "`schema_version` is `0.9`, not of the form `1.0`"),
+            ("one", "`schema_version` is `one`, not of the form `1.0`"),
+        ] {
+            assert_eq!(read_as(version), Err(message.to_owned()));
+        }
+        assert!(matches!(read("{}"), Err(ReadError::Malformed(_))));
+    }
+
+    #[test]
+    fn the_json_has_every_field_that_readers_rely_on() {
+        let value = serde_json::to_value(sample::failed()).unwrap();
+        for pointer in [
+            "/schema_version",
+            "/run_id",
+            "/seed",
+            "/plan_digest",
+            "/verdict",
+            "/exit_code",
+            "/inconclusive_reasons",
+            "/anomalies/wrong-owner/roots",
+            "/anomalies/wrong-owner/records",
+            "/findings/0/code",
+            "/findings/0/severity",
+            "/findings/0/claim",
+            "/findings/0/ops/0/op",
+            "/findings/0/sightings/0/type",
+            "/findings/0/explains",
+            "/findings/0/pattern",
+            "/accepted",
+            "/ops/chat/planned",
+            "/ops/upload/ok",
+            "/ops/voice/soft_fail",
+            "/ops/chat/refused",
+            "/ops/chat/unsent",
+            "/ops/chat/unknown",
+            "/ops/chat/recovered",
+            "/ops/chat/not_started",
+            "/records/sessions",
+            "/records/messages",
+            "/records/facts",
+            "/records/unattributable",
+            "/exposure/pairs",
+            "/exposure/peak_users",
+            "/traits/server-ids",
+            "/bound/unit",
+            "/bound/n",
+            "/bound/crossed",
+            "/bound/upper_95",
+            "/control/planted",
+            "/control/found",
+            "/latency_us/chat/service/p50",
+            "/latency_us/chat/service/p90",
+            "/latency_us/chat/service/p99",
+            "/latency_us/chat/service/p999",
+            "/latency_us/chat/service/max",
+            "/latency_us/chat/from_intended/p999",
+            "/persistence_lag_ms/chat/p50",
+            "/persistence_lag_ms/chat/samples",
+            "/generator/saturated",
+            "/generator/schedule_lag_us/p50",
+            "/generator/schedule_lag_us/p99",
+            "/generator/schedule_lag_us/max",
+            "/generator/cpu_seconds",
+            "/generator/rss_max_bytes",
+        ] {
+            assert!(value.pointer(pointer).is_some(), "{pointer} is missing");
+        }
+        assert_eq!(value["run_id"], "9d2f00aa");
+        assert_eq!(value["verdict"], "fail");
+        assert_eq!(value["seed"], 8);
+        assert!(value["ops"]["voice"]["planned"].is_null());
+    }
+}

@@ -1,0 +1,29 @@
+//! One file for each form that a report can take. All are pure: report in, text out; where the
+//! text goes is somebody else's job.
+
+use super::Report;
+
+mod json;
+pub mod terminal;
+mod text;
+
+/// A form that a report can take.
+#[derive(Debug, Clone, Copy)]
+pub struct Format {
+    /// Its name, as in `--report NAME=PATH`.
+    pub name: &'static str,
+    /// Renders a report; the text ends with a line end.
+    pub render: fn(&Report) -> String,
+}
+
+/// All forms.
+pub const ALL: &[Format] = &[
+    Format {
+        name: "terminal",
+        render: terminal::render_plain,
+    },
+    Format {
+        name: "json",
+        render: json::render,
+    },
+];

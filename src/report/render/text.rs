@@ -1,0 +1,1 @@
+//! Numbers, durations and line breaks for people.
