@@ -53,6 +53,8 @@ pub struct FindingDetail {
 pub struct OpDetail {
     /// Its id, `s<session>.<place in the session>`, both counted from 0.
     pub op: String,
+    /// Its place in the session, counted from 0.
+    pub seq: u16,
     /// Name of the user that sent it.
     pub user: String,
     /// Id of its session at the target.
@@ -63,6 +65,9 @@ pub struct OpDetail {
     pub sent_at: String,
     /// The same as an offset from the run's start.
     pub sent_at_us: u64,
+    /// When its answer was complete or given up, as an offset from the run's start; null if it
+    /// was open when the run ended.
+    pub ended_at_us: Option<u64>,
     /// The value of its `X-Request-ID`.
     pub request_id: String,
 }
@@ -184,6 +189,7 @@ fn op_detail(row: &OpRow, lookup: &Lookup<'_>) -> OpDetail {
         .and_then(|completion| completion.server_session.clone());
     OpDetail {
         op: invocation.op.to_string(),
+        seq: invocation.op.seq,
         user: lookup.run.user_name(invocation.user),
         session: server_session.unwrap_or_else(|| {
             lookup
@@ -193,6 +199,7 @@ fn op_detail(row: &OpRow, lookup: &Lookup<'_>) -> OpDetail {
         kind: invocation.kind,
         sent_at: rfc3339(wall_time(lookup.epoch, invocation.invoked)),
         sent_at_us: invocation.invoked.0,
+        ended_at_us: row.completion.as_ref().map(|c| c.completed.0),
         request_id: format!("{:016x}", invocation.request_id),
     }
 }

@@ -353,6 +353,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_golden_reports_look_as_they_did() {
+        for report in [sample::passed(), sample::failed(), sample::crashed()] {
+            for format in render::ALL {
+                let name = format!("{}-{}", format.name, report.verdict.name());
+                insta::assert_snapshot!(name, (format.render)(&report));
+            }
+        }
+    }
+
+    #[test]
     fn reports_read_back() {
         for report in [sample::passed(), sample::failed(), sample::crashed()] {
             let json = serde_json::to_string(&report).unwrap();

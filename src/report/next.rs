@@ -45,11 +45,14 @@ fn inconclusive(report: &Report) -> String {
         | InconclusiveReason::CheckerError => {
             format!("judge again, to be sure: crosswire reconcile {run}")
         }
+        InconclusiveReason::NoReadBack if report.memory == "none" => {
+            run_again(report, " --memory URL")
+        }
         InconclusiveReason::ReadBackIncomplete
         | InconclusiveReason::NotSettled
-        | InconclusiveReason::TargetLost => read_again(report),
+        | InconclusiveReason::TargetLost
+        | InconclusiveReason::NoReadBack => read_again(report),
         InconclusiveReason::Interrupted => run_again(report, ""),
-        InconclusiveReason::NoReadBack => run_again(report, " --memory URL"),
     }
 }
 
@@ -79,4 +82,57 @@ fn run_again(report: &Report, more: &str) -> String {
 
 fn on_lab(report: &Report) -> bool {
     report.target == "lab"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+
+    /// Subcommands that this version has.
+    const COMMANDS: [&str; 6] = ["run", "observe", "reconcile", "report", "lab", "scenario"];
+
+    #[test]
+    fn a_clean_lab_run_asks_for_a_fault_and_a_faulty_one_for_more_load() {
+        let mut report = sample::passed();
+        assert_eq!(
+            next_step(&report),
+            "watch it catch one: crosswire run --lab-fault late-binding"
+        );
+        report.lab_faults = vec!["swap".to_owned()];
+        assert_eq!(
+            next_step(&report),
+            "the fault did not strike; more load: crosswire run mixed --lab-fault swap"
+        );
+    }
+
+    #[test]
+    fn a_store_that_is_gone_is_not_read_again() {
+        let mut report = sample::crashed();
+        assert_eq!(
+            next_step(&report),
+            "read the store again: crosswire observe 000000c4"
+        );
+        report.target = "lab".to_owned();
+        report.memory = "lab".to_owned();
+        assert_eq!(
+            next_step(&report),
+            "run again: crosswire run quick --seed 7"
+        );
+    }
+
+    #[test]
+    fn every_reason_leads_to_a_command_that_exists() {
+        for reason in InconclusiveReason::ALL {
+            for memory in ["lab", "none", "http://127.0.0.1:8081"] {
+                let mut report = sample::crashed();
+                report.inconclusive_reasons = vec![reason];
+                report.memory = memory.to_owned();
+                let next = next_step(&report);
+                let command = next.split_once("crosswire ").map(|(_, rest)| rest);
+                let verb = command.and_then(|rest| rest.split(' ').next());
+                assert!(verb.is_some_and(|verb| COMMANDS.contains(&verb)), "{next}");
+            }
+        }
+    }
 }

@@ -254,11 +254,13 @@ fn lag(p95: u64) -> PersistenceLag {
 fn op(user: u32, session: u32, seq: u16, sent_at_us: u64) -> OpDetail {
     OpDetail {
         op: format!("s{session}.{seq}"),
+        seq,
         user: format!("cw-9d2f00aa-u{user}"),
         session: format!("cw-9d2f00aa-u{user}-s{session}"),
         kind: OpKind::Chat,
         sent_at: format!("2026-01-31T14:02:{:02}.480Z", sent_at_us / 1_000_000),
         sent_at_us,
+        ended_at_us: Some(sent_at_us + 84_000),
         request_id: format!("{:016x}", 0x5f1c_0000_0000_0000 + u64::from(user)),
     }
 }

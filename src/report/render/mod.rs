@@ -3,7 +3,9 @@
 
 use super::Report;
 
+mod capsule;
 mod json;
+mod table;
 pub mod terminal;
 mod text;
 

@@ -1,11 +1,21 @@
-//! The screen at the end of a run.
+//! The screen at the end of a run: the verdict first, what to do next last.
 
-use crate::report::Report;
+use url::Url;
+
+use super::text::{
+    clean, columns, count, count_of, duration_ms, duration_us, percent_up, wall, wrap,
+};
+use super::{capsule, table};
+use crate::model::{Proof, Verdict};
+use crate::report::{Ended, Report};
+
+/// Columns below which no screen is made: its labels and some words must fit.
+const WIDTH_MIN: usize = 40;
 
 /// How a screen looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Style {
-    /// Columns.
+    /// Columns; fewer than 40 count as 40.
     pub width: usize,
     /// Is colour used? It never carries a meaning of its own.
     pub colour: Colour,
@@ -31,16 +41,405 @@ impl Default for Style {
 
 /// The screen, each line ending with a line end.
 pub fn render(report: &Report, style: &Style) -> String {
-    let _ = style;
-    format!(
-        "{}  run {}\n  next       {}\n",
-        report.verdict.name().to_uppercase(),
-        report.run_id,
-        report.next
-    )
+    let width = style.width.max(WIDTH_MIN);
+    let headline = headline_finding(report);
+    let mut lines = head(report, headline, width);
+    lines.extend(field_lines(&reasons(report), width));
+    lines.extend(capsule::lines(report, headline, width));
+    lines.extend(field_lines(&coverage(report), width));
+    lines.extend(table::lines(report, width));
+    lines.extend(field_lines(&rest(report), width));
+    lines.extend(next(&report.next, width));
+
+    let mut text = lines.join("\n");
+    text.push('\n');
+    match style.colour {
+        Colour::Off => text,
+        Colour::On => paint(report.verdict, &text),
+    }
 }
 
 /// The screen at 80 columns without colour, for files.
 pub(super) fn render_plain(report: &Report) -> String {
     render(report, &Style::default())
+}
+
+/// A label and what it says; the label fits in ten columns.
+type Field = (&'static str, String);
+
+fn field_lines(fields: &[Field], width: usize) -> Vec<String> {
+    fields
+        .iter()
+        .flat_map(|(label, text)| wrap(&format!("  {label:<11}"), &clean(text), width))
+        .collect()
+}
+
+/// The place of the finding whose claim is the head line: the first that fails the run.
+fn headline_finding(report: &Report) -> Option<usize> {
+    report
+        .findings
+        .iter()
+        .position(|f| f.proof == Proof::Proved && f.code.fails())
+        .filter(|_| report.verdict == Verdict::Fail)
+}
+
+fn head(report: &Report, headline: Option<usize>, width: usize) -> Vec<String> {
+    let verdict = report.verdict.name().to_uppercase();
+    let text = match report.verdict {
+        Verdict::Pass => "nothing crossed between users".to_owned(),
+        Verdict::Inconclusive => "this run proves nothing either way".to_owned(),
+        Verdict::Fail => headline
+            .and_then(|ix| report.findings.get(ix))
+            .map_or("at least one finding was proved".to_owned(), |f| {
+                clean(&f.claim)
+            }),
+    };
+    let run = format!(
+        "run {}  seed {}  {}",
+        report.run_id,
+        report.seed,
+        wall(report.wall_seconds)
+    );
+    let mut lines = wrap(&format!("{verdict}  "), &text, width);
+    let room = width.saturating_sub(lines.last().map_or(0, |line| columns(line)));
+    if columns(&run) + 2 <= room {
+        if let Some(last) = lines.last_mut() {
+            *last = format!("{last}{run:>room$}");
+        }
+    } else if columns(&run) <= width {
+        lines.push(format!("{run:>width$}"));
+    } else {
+        lines.extend(wrap("  ", &run, width));
+    }
+    lines
+}
+
+/// Why nothing is proved, and how the run ended if not by itself.
+fn reasons(report: &Report) -> Vec<Field> {
+    let mut fields: Vec<Field> = report
+        .inconclusive_reasons
+        .iter()
+        .map(|reason| ("reason", format!("{reason}: {}", reason.advice())))
+        .collect();
+    match report.ended {
+        Ended::Finished => {}
+        Ended::Interrupted => fields.push(("ended", "stopped by the user".to_owned())),
+        Ended::TargetLost => fields.push(("ended", "the target stopped answering".to_owned())),
+        Ended::Crashed => fields.push((
+            "ended",
+            "crosswire died in mid-run; this is judged from what it had committed".to_owned(),
+        )),
+    }
+    if let Some(ms) = report.unjudged_ms {
+        let time = duration_ms(ms);
+        fields.push((
+            "unjudged",
+            format!("the last {time} before the end cannot be judged for loss"),
+        ));
+    }
+    fields
+}
+
+/// What was tested, and what that allows to say.
+fn coverage(report: &Report) -> Vec<Field> {
+    let mut fields = Vec::new();
+    if !report.lab_faults.is_empty() {
+        fields.push(("lab fault", report.lab_faults.join(", ")));
+    }
+    fields.push(("bound", bound(report)));
+    fields.push((
+        "exposure",
+        format!(
+            "{}, peak {}; control found {}/{}",
+            count_of(report.exposure.pairs, "cross-user overlap"),
+            count_of(report.exposure.peak_users, "user"),
+            report.control.found,
+            report.control.planted
+        ),
+    ));
+    fields.push(("traits", traits(report)));
+    fields.push(("read back", read_back(report)));
+    fields
+}
+
+fn bound(report: &Report) -> String {
+    let bound = &report.bound;
+    if bound.n == 0 {
+        return format!("none: 0 {} were judged", bound.unit);
+    }
+    format!(
+        "{} of {} {} crossed; below {} (95 %, this load)",
+        count(bound.crossed),
+        count(bound.n),
+        bound.unit,
+        percent_up(bound.upper_95)
+    )
+}
+
+fn traits(report: &Report) -> String {
+    let (tried, untried): (Vec<_>, Vec<_>) = report.traits.iter().partition(|(_, ops)| **ops > 0);
+    let tried: Vec<String> = tried
+        .iter()
+        .map(|(name, ops)| format!("{} {}", words(name.name()), count(**ops)))
+        .collect();
+    let untried: Vec<String> = untried.iter().map(|(name, _)| words(name.name())).collect();
+    match (tried.as_slice(), untried.as_slice()) {
+        ([], []) => "none".to_owned(),
+        ([], _) => format!("not tried: {}", untried.join(", ")),
+        (_, []) => tried.join(", "),
+        (_, _) => format!("{}; not tried: {}", tried.join(", "), untried.join(", ")),
+    }
+}
+
+fn read_back(report: &Report) -> String {
+    let read = &report.read_back;
+    if read.scans == 0 {
+        return "nothing: the store was not read".to_owned();
+    }
+    let records = &report.records;
+    let complete = match (&read.incomplete_reason, read.complete) {
+        (_, true) => "complete".to_owned(),
+        (None, false) => "incomplete".to_owned(),
+        (Some(reason), false) => format!("incomplete ({reason})"),
+    };
+    let settled = match (read.settled, read.settled_after_ms) {
+        (true, Some(ms)) => format!("settled in {}", duration_ms(ms)),
+        (true, None) => "settled".to_owned(),
+        (false, _) => format!("not settled after {}", count_of(read.scans, "scan")),
+    };
+    let odd = match records.unattributable {
+        0 => String::new(),
+        number => format!(", {} unattributable", count(number)),
+    };
+    format!(
+        "{}, {}, {}{odd}; {complete}, {settled}",
+        count_of(records.sessions, "session"),
+        count_of(records.messages, "message"),
+        count_of(records.facts, "fact"),
+    )
+}
+
+/// What was accepted, how the generator did, what is left, and where everything lies.
+fn rest(report: &Report) -> Vec<Field> {
+    let mut fields = Vec::new();
+    if report.accepted.is_empty() {
+        fields.push((
+            "accepted",
+            format!("none         generator  {}", generator(report)),
+        ));
+    } else {
+        for accepted in &report.accepted {
+            let text = format!(
+                "{}: {}, {}, until {}: {}",
+                accepted.code,
+                count_of(accepted.roots, "root"),
+                count_of(accepted.records, "record"),
+                accepted.until,
+                accepted.reason
+            );
+            fields.push(("accepted", text));
+        }
+        fields.push(("generator", generator(report)));
+    }
+    if report.left.sessions > 0 || report.left.facts > 0 {
+        let text = format!(
+            "{}, {} on {}",
+            count_of(report.left.sessions, "session"),
+            count_of(report.left.facts, "fact"),
+            host(&report.memory)
+        );
+        fields.push(("left", text));
+    }
+    fields.push(("report", report.run_folder.clone()));
+    fields
+}
+
+fn generator(report: &Report) -> String {
+    let lag = duration_us(report.generator.schedule_lag_us.p99);
+    let health = if report.generator.saturated {
+        "saturated"
+    } else {
+        "healthy"
+    };
+    format!("{health}, start lag p99 {lag}")
+}
+
+/// What to do next. A command that does not fit beside its words has a line of its own, so that
+/// it can be copied; a longer one goes on behind a backslash.
+fn next(text: &str, width: usize) -> Vec<String> {
+    let text = clean(text);
+    let label = format!("  {:<11}", "next");
+    if columns(&label) + columns(&text) <= width {
+        return vec![format!("{label}{text}")];
+    }
+    let Some((words, command)) = text.split_once(": ") else {
+        return wrap(&label, &text, width);
+    };
+    let mut lines = wrap(&label, &format!("{words}:"), width);
+    let indent = " ".repeat(4);
+    if columns(&indent) + columns(command) <= width {
+        lines.push(format!("{indent}{command}"));
+        return lines;
+    }
+    let mut pieces = wrap(&indent, command, width.saturating_sub(2));
+    let last = pieces.pop();
+    lines.extend(pieces.into_iter().map(|piece| format!("{piece} \\")));
+    lines.extend(last);
+    lines
+}
+
+fn words(name: &str) -> String {
+    name.replace('-', " ")
+}
+
+fn host(url: &str) -> String {
+    Url::parse(url)
+        .ok()
+        .and_then(|url| {
+            let host = url.host_str()?.to_owned();
+            Some(
+                url.port()
+                    .map_or(host.clone(), |port| format!("{host}:{port}")),
+            )
+        })
+        .unwrap_or_else(|| url.to_owned())
+}
+
+/// Colours the verdict's word, which the screen begins with.
+fn paint(verdict: Verdict, text: &str) -> String {
+    let colour = match verdict {
+        Verdict::Pass => "\u{1b}[1;32m",
+        Verdict::Inconclusive => "\u{1b}[1;33m",
+        Verdict::Fail => "\u{1b}[1;31m",
+    };
+    let word = verdict.name().to_uppercase();
+    let rest = text.strip_prefix(word.as_str()).unwrap_or(text);
+    format!("{colour}{word}\u{1b}[0m{rest}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::OpKind;
+    use crate::report::{OpCounts, sample};
+
+    fn longest_line(text: &str) -> usize {
+        text.lines().map(columns).max().unwrap_or(0)
+    }
+
+    /// A report in which everything that can be long is.
+    fn overlong() -> Report {
+        let mut report = sample::failed();
+        for kind in OpKind::ALL {
+            report.ops.insert(
+                kind,
+                OpCounts {
+                    planned: Some(u64::MAX),
+                    ok: u64::MAX,
+                    soft_fail: u64::MAX,
+                    refused: u64::MAX,
+                    unsent: u64::MAX,
+                    unknown: u64::MAX,
+                    recovered: u64::MAX,
+                    not_started: u64::MAX,
+                },
+            );
+        }
+        report.exposure.pairs = u64::MAX;
+        report.run_folder = "folder/".repeat(30);
+        report.memory = format!("http://{}.example", "zep".repeat(40));
+        report.read_back.complete = false;
+        report.read_back.incomplete_reason = Some("page ".repeat(50));
+        report.lab_faults = vec!["late-binding:window=2ms".to_owned(); 12];
+        for finding in &mut report.findings {
+            finding.claim = "x".repeat(300);
+            finding.sightings[0].owner = Some("y\n\u{1b}[31m".repeat(60));
+        }
+        report.next = format!("run again: crosswire run {} --seed 7", "z".repeat(150));
+        report
+    }
+
+    #[test]
+    fn no_line_is_longer_than_the_screen() {
+        for report in [
+            sample::passed(),
+            sample::failed(),
+            sample::crashed(),
+            overlong(),
+        ] {
+            for width in [80, 40, 132] {
+                let style = Style {
+                    width,
+                    ..Style::default()
+                };
+                let text = render(&report, &style);
+                assert!(longest_line(&text) <= width, "at {width}:\n{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn text_of_the_target_reaches_no_terminal_control() {
+        let text = render_plain(&overlong());
+        assert!(text.chars().all(|c| c == '\n' || !c.is_control()), "{text}");
+    }
+
+    #[test]
+    fn the_last_line_says_what_to_do_next() {
+        let mut report = sample::passed();
+        for (next, lines) in [
+            ("rest", vec!["  next       rest"]),
+            (
+                "run again: crosswire run staging --target http://127.0.0.1:8080 --seed 8",
+                vec![
+                    "  next       run again:",
+                    "    crosswire run staging --target http://127.0.0.1:8080 --seed 8",
+                ],
+            ),
+            (
+                "run again: crosswire run staging --target http://127.0.0.1:8080 \
+                 --memory http://127.0.0.1:8081 --seed 8",
+                vec![
+                    "  next       run again:",
+                    "    crosswire run staging --target http://127.0.0.1:8080 --memory \\",
+                    "    http://127.0.0.1:8081 --seed 8",
+                ],
+            ),
+        ] {
+            next.clone_into(&mut report.next);
+            let text = render_plain(&report);
+            let last: Vec<&str> = text.lines().rev().take(lines.len()).collect();
+            assert!(last.into_iter().rev().eq(lines), "{text}");
+        }
+    }
+
+    #[test]
+    fn colour_adds_nothing_but_colour() {
+        let style = Style {
+            colour: Colour::On,
+            ..Style::default()
+        };
+        for report in [sample::passed(), sample::failed(), sample::crashed()] {
+            let painted = render(&report, &style);
+            assert!(painted.starts_with("\u{1b}[1;3"));
+            let (before, rest) = painted.split_once("\u{1b}[0m").unwrap();
+            let word = before.split_once('m').unwrap().1;
+            assert_eq!(format!("{word}{rest}"), render_plain(&report));
+        }
+    }
+
+    #[test]
+    fn what_is_shown_but_not_failed_says_so() {
+        let mut report = sample::failed();
+        report.verdict = Verdict::Pass;
+        for finding in &mut report.findings {
+            finding.proof = Proof::Suggested;
+        }
+        let text = render_plain(&report);
+        assert!(
+            text.starts_with("PASS  nothing crossed between users"),
+            "{text}"
+        );
+        assert!(text.contains("suggested only; shown, not failed"), "{text}");
+    }
 }
