@@ -1,0 +1,357 @@
+//! Reading the whole store once, and saying whether that was the whole.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+use futures_util::StreamExt;
+use futures_util::stream;
+use tokio::sync::mpsc;
+
+use super::baseline::Baseline;
+use super::pages::Walk;
+use super::sight::{self, ReadAt, Record};
+use super::store::{StoreClient, StoreError};
+use crate::clock::RunClock;
+use crate::dialect::{FactRecord, MessageRecord, SessionRecord};
+use crate::event::Event;
+use crate::model::{Micros, OpKind, RecordType, Role, RunId, Scan, Sighting, UserIx};
+use crate::scenario::Scenario;
+
+/// Sessions of the baseline, and users of it, up to which they are read again in each scan, so
+/// that what was stored in an old session by mistake is found too.
+const BASELINE_REREAD_MAX: usize = 2_000;
+
+/// Whose records are looked for.
+#[derive(Debug, Clone)]
+pub struct ScanContext {
+    /// The run.
+    pub run: RunId,
+    /// Its scenario: owners, placeholders, time limits.
+    pub scenario: Arc<Scenario>,
+    /// What the store held before the run.
+    pub baseline: Baseline,
+    /// The run's clock.
+    pub clock: RunClock,
+    /// Users of the run: numbers from 0 up to this one, excluded.
+    pub users: u32,
+}
+
+impl StoreClient {
+    /// Reads the whole store once. Tells an [`Event::Sighted`] for each record of the run and for
+    /// each other record that holds one of its canaries, and at the end an [`Event::Scanned`]
+    /// with the scan that is returned.
+    ///
+    /// Facts are read only where the store can list them (`can_list_facts`); where it cannot, a
+    /// scan without them counts as complete.
+    pub async fn scan(
+        &self,
+        context: &ScanContext,
+        number: u32,
+        events: &mpsc::Sender<Event>,
+    ) -> Scan {
+        self.scan_once(context, number, events).await.scan
+    }
+
+    pub(super) async fn scan_once(
+        &self,
+        context: &ScanContext,
+        number: u32,
+        events: &mpsc::Sender<Event>,
+    ) -> Scanned {
+        let started = context.clock.now();
+        let mut reading = Reading {
+            store: self,
+            context,
+            events,
+            number,
+            told_facts: HashSet::new(),
+            tally: Tally::default(),
+        };
+        reading.read_store().await;
+        let ended = context.clock.now();
+        let scanned = reading.tally.scanned(number, started, ended);
+        // Whether anybody still listens is for the caller to know.
+        let _ = events.send(Event::Scanned(scanned.scan.clone())).await;
+        scanned
+    }
+}
+
+/// A scan, and whether it is of any use to try another one.
+#[derive(Debug)]
+pub(super) struct Scanned {
+    pub(super) scan: Scan,
+    pub(super) store_gone: bool,
+}
+
+/// What one scan has counted so far.
+#[derive(Debug, Default)]
+struct Tally {
+    digest: u128,
+    sessions: u64,
+    messages: u64,
+    facts: u64,
+    unattributable: u64,
+    incomplete_reason: Option<String>,
+    store_gone: bool,
+}
+
+impl Tally {
+    /// Keeps the first reason; a store that is gone is always the first.
+    fn note(&mut self, fault: Option<&StoreError>) {
+        let Some(fault) = fault else { return };
+        self.store_gone |= fault.is_gone();
+        self.incomplete(format!("could not {fault}"));
+    }
+
+    fn incomplete(&mut self, reason: String) {
+        self.incomplete_reason.get_or_insert(reason);
+    }
+
+    fn scanned(self, number: u32, started: Micros, ended: Micros) -> Scanned {
+        Scanned {
+            scan: Scan {
+                scan: number,
+                started,
+                ended,
+                digest: format!("{:032x}", self.digest),
+                sessions: self.sessions,
+                messages: self.messages,
+                facts: self.facts,
+                unattributable: self.unattributable,
+                complete: self.incomplete_reason.is_none(),
+                incomplete_reason: self.incomplete_reason,
+            },
+            store_gone: self.store_gone,
+        }
+    }
+}
+
+/// One scan under way.
+struct Reading<'a> {
+    store: &'a StoreClient,
+    context: &'a ScanContext,
+    events: &'a mpsc::Sender<Event>,
+    number: u32,
+    told_facts: HashSet<u128>,
+    tally: Tally,
+}
+
+impl Reading<'_> {
+    /// Reads everything, in an order that lets nothing slip through: the list of sessions is read
+    /// again at the end, because a row may become visible behind a cursor that has passed it.
+    async fn read_store(&mut self) {
+        let before = self.sessions().await;
+        if !self.tally.store_gone {
+            self.read_messages(&before).await;
+        }
+        if !self.tally.store_gone && self.store.can_list_facts() {
+            self.read_facts().await;
+        }
+        if !self.tally.store_gone {
+            let after = self.sessions().await;
+            self.compare_lists(&before, &after);
+        }
+    }
+
+    async fn sessions(&mut self) -> Vec<SessionRecord> {
+        let walk = self.store.list_sessions().await;
+        self.tally.note(walk.fault.as_ref());
+        walk.records
+    }
+
+    async fn read_messages(&mut self, sessions: &[SessionRecord]) {
+        let old_too = self.context.baseline.sessions.len() <= BASELINE_REREAD_MAX;
+        let mut wanted = Vec::new();
+        for session in sessions {
+            let is_old = self.context.baseline.has_session(&session.id);
+            if self.store.can_address(&session.id) {
+                if old_too || !is_old {
+                    wanted.push(session.clone());
+                }
+            } else if !is_old {
+                self.tally
+                    .incomplete("a session has an id that cannot be asked for".to_owned());
+            }
+        }
+        let store = self.store;
+        let mut walks = stream::iter(wanted)
+            .map(|session| {
+                let store = store.clone();
+                async move {
+                    let walk = store.list_messages(&session.id).await;
+                    (session, walk)
+                }
+            })
+            .buffer_unordered(store.read_concurrency());
+        while let Some((session, walk)) = walks.next().await {
+            self.take_session(&session, &walk).await;
+            if self.tally.store_gone {
+                return;
+            }
+        }
+    }
+
+    async fn take_session(&mut self, session: &SessionRecord, walk: &Walk<MessageRecord>) {
+        self.tally.note(walk.fault.as_ref());
+        let read = self.read_at();
+        let owner = session.owner.as_deref();
+        let by_name = sight::is_our_session(self.context, &session.id, owner);
+        let messages: Vec<Sighting> = (0..)
+            .zip(&walk.records)
+            .map(|(position, message)| {
+                let record = Record {
+                    kind: RecordType::Message,
+                    id: &message.id,
+                    owner,
+                    session: Some(&session.id),
+                    role: message.role,
+                    position,
+                    body: &message.body,
+                };
+                sight::sight(self.context, &record, read)
+            })
+            .filter(|sighting| by_name || !sighting.canaries.is_empty())
+            .collect();
+        if !by_name && messages.is_empty() {
+            return;
+        }
+        self.tally.sessions += 1;
+        self.tell(self.session_sighting(session, read)).await;
+        for message in messages {
+            self.tally.messages += 1;
+            self.tally.unattributable += u64::from(!sight::has_exact(&message.canaries));
+            self.tell(message).await;
+        }
+    }
+
+    /// A session's body is its id: its metadata may be changed by the store at any time.
+    fn session_sighting(&self, session: &SessionRecord, read: ReadAt) -> Sighting {
+        let record = Record {
+            kind: RecordType::Session,
+            id: &session.id,
+            owner: session.owner.as_deref(),
+            session: Some(&session.id),
+            role: Role::Other,
+            position: 0,
+            body: &session.id,
+        };
+        sight::sight(self.context, &record, read)
+    }
+
+    async fn read_facts(&mut self) {
+        let users = self.fact_users().await;
+        let store = self.store;
+        let mut walks = stream::iter(users)
+            .map(|user| {
+                let store = store.clone();
+                async move {
+                    let walk = store.list_facts(&user).await;
+                    (user, walk)
+                }
+            })
+            .buffer_unordered(store.read_concurrency());
+        while let Some((user, walk)) = walks.next().await {
+            self.take_facts(&user, &walk).await;
+            if self.tally.store_gone {
+                return;
+            }
+        }
+    }
+
+    /// Everybody whose facts are read: the run's users, the placeholders, and whom else the store
+    /// has got since the run began.
+    async fn fact_users(&mut self) -> BTreeSet<String> {
+        let context = self.context;
+        let mut users: BTreeSet<String> = (0..context.users)
+            .map(|user| sight::expected_owner(context, UserIx(user), OpKind::Upload))
+            .collect();
+        users.extend(context.scenario.target.placeholders.iter().cloned());
+        let listed = self.store.list_users().await;
+        self.tally.note(listed.fault.as_ref());
+        let old_too = context.baseline.users.len() <= BASELINE_REREAD_MAX;
+        for user in listed.records {
+            if old_too || !context.baseline.has_user(&user.id) {
+                users.insert(user.id);
+            }
+        }
+        users.retain(|user| {
+            let can_address = self.store.can_address(user);
+            if !can_address && !context.baseline.has_user(user) {
+                self.tally
+                    .incomplete("a user has an id that cannot be asked for".to_owned());
+            }
+            can_address
+        });
+        users
+    }
+
+    async fn take_facts(&mut self, user: &str, walk: &Walk<FactRecord>) {
+        self.tally.note(walk.fault.as_ref());
+        let read = self.read_at();
+        for (position, fact) in (0..).zip(&walk.records) {
+            let owner = fact.owner.as_deref().or(Some(user));
+            let record = Record {
+                kind: RecordType::Fact,
+                id: &fact.id,
+                owner,
+                session: None,
+                role: Role::Other,
+                position,
+                body: &fact.body,
+            };
+            let sighting = sight::sight(self.context, &record, read);
+            let ours = sight::is_our_user(self.context, owner)
+                || sight::is_our_user(self.context, Some(user))
+                || !sighting.canaries.is_empty();
+            // A store may list one fact under two users.
+            if ours && self.told_facts.insert(sight::digest_part(&sighting)) {
+                self.tally.facts += 1;
+                self.tally.unattributable += u64::from(!sight::has_exact(&sighting.canaries));
+                self.tell(sighting).await;
+            }
+        }
+    }
+
+    /// Compares the two readings of the list. Sessions of strangers that began behind the end of
+    /// the first reading are no gap: other people may use the store.
+    fn compare_lists(&mut self, before: &[SessionRecord], after: &[SessionRecord]) {
+        let end = before.iter().map(|session| session.row).max().unwrap_or(0);
+        let mut known: HashMap<i64, &SessionRecord> = before
+            .iter()
+            .map(|session| (session.row, session))
+            .collect();
+        for session in after {
+            let owner = session.owner.as_deref();
+            let is_ours = sight::is_our_session(self.context, &session.id, owner);
+            let is_same = known.remove(&session.row) == Some(session);
+            if !is_same && (is_ours || session.row <= end) {
+                self.tally
+                    .incomplete("a session appeared or changed during the scan".to_owned());
+            }
+        }
+        let vanished = known
+            .values()
+            .any(|session| !self.context.baseline.has_session(&session.id));
+        if vanished {
+            self.tally
+                .incomplete("a session vanished during the scan".to_owned());
+        }
+    }
+
+    async fn tell(&mut self, sighting: Sighting) {
+        let part = sight::digest_part(&sighting);
+        self.tally.digest = self.tally.digest.wrapping_add(part);
+        let listener = self.events.send(Event::Sighted(sighting)).await;
+        if listener.is_err() {
+            self.tally
+                .incomplete("nobody takes what is read any more".to_owned());
+        }
+    }
+
+    fn read_at(&self) -> ReadAt {
+        ReadAt {
+            scan: self.number,
+            at: self.context.clock.now(),
+        }
+    }
+}

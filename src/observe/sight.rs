@@ -1,0 +1,180 @@
+//! What a record means: whose canaries it holds, whether it is this run's, and what of it may be
+//! kept. Records read from the store and the planted control take the same way through here.
+
+use super::scan::ScanContext;
+use crate::canary;
+use crate::model::limits::{CONTROL_USERS, EXCERPT_CHARS_AROUND};
+use crate::model::{
+    CanaryId, CanaryKind, Exactness, Micros, OpKind, RecordType, Role, SeenCanary, SessionIx,
+    Sighting, UserIx,
+};
+
+/// Public key of the digest: it keeps it apart from other hashes of the same records.
+const DIGEST_KEY: &[u8; 32] = b"crosswire scan digest, version 1";
+
+/// A record on its way to becoming a sighting.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Record<'a> {
+    pub(super) kind: RecordType,
+    pub(super) id: &'a str,
+    pub(super) owner: Option<&'a str>,
+    pub(super) session: Option<&'a str>,
+    pub(super) role: Role,
+    pub(super) position: u32,
+    pub(super) body: &'a str,
+}
+
+/// When a record was read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ReadAt {
+    pub(super) scan: u32,
+    pub(super) at: Micros,
+}
+
+/// The planted control: two messages that stand under each other's owner, taken the way of real
+/// records. A checker that does not find both would not have found a real mix-up.
+///
+/// They count as read twice, as a mix-up in the store does once it is confirmed.
+pub fn control_sightings(context: &ScanContext, scan: u32) -> Vec<Sighting> {
+    let [first, second] = CONTROL_USERS.map(UserIx);
+    let read = ReadAt {
+        scan,
+        at: context.clock.now(),
+    };
+    let pairs = [
+        (first, second, 0, "control-1"),
+        (second, first, 1, "control-2"),
+    ];
+    pairs
+        .into_iter()
+        .map(|(sender, stored_under, item, id)| {
+            let session = context.run.session_name(stored_under, SessionIx(0));
+            let text = control_text(context, sender, item);
+            let owner = expected_owner(context, stored_under, OpKind::Chat);
+            let record = Record {
+                kind: RecordType::Message,
+                id,
+                owner: Some(&owner),
+                session: Some(&session),
+                role: Role::User,
+                position: 0,
+                body: &text,
+            };
+            Sighting {
+                control: true,
+                reads: 2,
+                ..sight(context, &record, read)
+            }
+        })
+        .collect()
+}
+
+/// Looks at one record: its canaries of this run, and an excerpt if one of them is not at home.
+pub(super) fn sight(context: &ScanContext, record: &Record<'_>, read: ReadAt) -> Sighting {
+    let normalised = canary::normalise(record.body);
+    let mut canaries = canary::find(&normalised);
+    canaries.retain(|seen| seen.id.run == context.run);
+    let misplaced = canaries
+        .iter()
+        .any(|seen| !is_at_home(context, seen.id, record.owner));
+    Sighting {
+        record_type: record.kind,
+        record_id: record.id.to_owned(),
+        owner: record.owner.map(str::to_owned),
+        session: record.session.map(str::to_owned),
+        role: record.role,
+        position: record.position,
+        canaries,
+        body_hash: canary::body_hash(&normalised),
+        excerpt: misplaced
+            .then(|| canary::excerpt(&normalised, EXCERPT_CHARS_AROUND))
+            .flatten(),
+        scan: read.scan,
+        seen_at: read.at,
+        reads: 1,
+        control: false,
+    }
+}
+
+/// Is this session's name one of this run, or its owner a user of this run?
+pub(super) fn is_our_session(context: &ScanContext, id: &str, owner: Option<&str>) -> bool {
+    id.starts_with(&context.run.name_prefix()) || is_our_user(context, owner)
+}
+
+/// Is this owner a synthetic user of this run?
+pub(super) fn is_our_user(context: &ScanContext, owner: Option<&str>) -> bool {
+    let owners = &context.scenario.target.expected_owner;
+    owner.is_some_and(|owner| {
+        OpKind::ALL.into_iter().any(|kind| {
+            let name = owners.get(kind).user_name(owner);
+            let parsed = name.and_then(crate::model::RunId::parse_user_name);
+            parsed.is_some_and(|(run, _)| run == context.run)
+        })
+    })
+}
+
+/// The owner that the store should name for a user's records of one channel.
+pub(super) fn expected_owner(context: &ScanContext, user: UserIx, kind: OpKind) -> String {
+    let name = context.run.user_name(user);
+    context
+        .scenario
+        .target
+        .expected_owner
+        .get(kind)
+        .owner(&name)
+}
+
+/// Does the record prove whose it is?
+pub(super) fn has_exact(canaries: &[SeenCanary]) -> bool {
+    canaries
+        .iter()
+        .any(|seen| seen.exactness == Exactness::Exact)
+}
+
+/// The part of one record in a scan's digest. Parts are added up, so their order is of no matter.
+pub(super) fn digest_part(sighting: &Sighting) -> u128 {
+    let mut hasher = blake3::Hasher::new_keyed(DIGEST_KEY);
+    let optional = |text: &Option<String>| match text {
+        Some(text) => format!("+{text}"),
+        None => "-".to_owned(),
+    };
+    for part in [
+        sighting.record_type.name(),
+        sighting.record_id.as_str(),
+        &optional(&sighting.owner),
+        &optional(&sighting.session),
+    ] {
+        // Lengths keep neighbouring parts apart.
+        hasher.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_le_bytes());
+        hasher.update(part.as_bytes());
+    }
+    hasher.update(&sighting.body_hash.to_le_bytes());
+    let mut first = [0; 16];
+    first.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+    u128::from_le_bytes(first)
+}
+
+/// Is the record under an owner that this canary's user may have?
+fn is_at_home(context: &ScanContext, id: CanaryId, owner: Option<&str>) -> bool {
+    let channels: &[OpKind] = match id.kind {
+        CanaryKind::Turn | CanaryKind::Control => &[OpKind::Chat, OpKind::Voice],
+        CanaryKind::Block => &[OpKind::Upload],
+    };
+    owner.is_some_and(|owner| {
+        channels
+            .iter()
+            .any(|kind| expected_owner(context, id.user, *kind) == owner)
+    })
+}
+
+fn control_text(context: &ScanContext, user: UserIx, item: u16) -> String {
+    let id = CanaryId {
+        run: context.run,
+        user,
+        session: SessionIx(0),
+        item,
+        kind: CanaryKind::Control,
+    };
+    let planted = canary::plant(id, &context.scenario.target.trigger_words);
+    format!("Please note this for later and finish with the reference word {planted}.")
+}
