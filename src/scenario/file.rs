@@ -1,0 +1,211 @@
+//! The scenario file as it is written: every key, with the text that explains it.
+//!
+//! The doc comments of the fields are the descriptions of the published JSON Schema. What the
+//! values become is decided in `read.rs`.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::value::{
+    Auth, BaseUrl, Counts, ExecutorText, Field, FileNames, IdsText, Int, KindText, Name, Path,
+    Pauses, SessionPath, Speed, StoreUrl, Template, Text, Texts, Time, TriggerWords,
+};
+use crate::model::limits::{PLANNED_USERS_MAX, SESSIONS_MAX};
+
+/// Operations of one session.
+pub(super) const STEPS_MAX: u32 = 10_000;
+/// Words of a chat turn. Zep CE refuses messages above 2 500 characters, without a sound.
+pub(super) const WORDS_MAX: u32 = 250;
+/// Characters of a document below which a store's chunk may hold no canary.
+pub(super) const CHARACTERS_MIN: u32 = 300;
+/// Characters of a document.
+pub(super) const CHARACTERS_MAX: u32 = 10_000_000;
+/// Reads of the store in flight at once.
+const READ_CONCURRENCY_MAX: u32 = 1_024;
+
+/// A scenario: what Crosswire does to which backend.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RawFile {
+    /// Version of the file format. Default 1.
+    pub(super) version: Field<Int<1, 1>>,
+    /// One line for people: what the scenario does.
+    pub(super) description: Field<Text>,
+    /// The synthetic users.
+    pub(super) users: RawUsers,
+    /// The backend under test. Without a URL, here or as a flag, the embedded lab.
+    pub(super) target: RawTarget,
+    /// The memory store that is read back.
+    pub(super) memory: RawMemory,
+    /// Load groups by name: which sessions start when. At least one.
+    pub(super) load: BTreeMap<String, RawGroup>,
+    /// What sessions do, by name.
+    pub(super) sessions: BTreeMap<String, RawSession>,
+}
+
+/// The synthetic users.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RawUsers {
+    /// How many there are. Default: the number of virtual users of the largest load group.
+    pub(super) count: Field<Int<1, PLANNED_USERS_MAX>>,
+}
+
+/// The backend under test.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RawTarget {
+    /// Base URL of the backend. Default: none, which starts the embedded lab.
+    pub(super) url: Field<BaseUrl>,
+    /// How requests prove who sends them: "dev" sends development tokens
+    /// (`Authorization: Bearer dev_<user>_analyst`), "none" sends nothing. Default "dev".
+    pub(super) auth: Field<Auth>,
+    /// Stand-in users that the target is known to write as. Default: Engram's.
+    pub(super) placeholders: Field<Texts>,
+    /// Lower-case words that generated text must not contain, because they start tools at the
+    /// target. Default: Engram's.
+    pub(super) trigger_words: Field<TriggerWords>,
+    /// Texts with which a 200 answer begins when the agent has failed. Default: Engram's.
+    pub(super) apologies: Field<Texts>,
+    /// Paths below the base URL.
+    pub(super) paths: RawPaths,
+    /// The owner that the store should name, for each channel: text with one `{user}`, which
+    /// stands for the user's name at the target.
+    pub(super) expected_owner: RawOwners,
+    /// How long things may take before they are given up as unknown.
+    pub(super) timeouts: RawTimeouts,
+}
+
+/// Paths below the base URL.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RawPaths {
+    /// Chat turns (`POST`). Default "/api/v1/chat".
+    pub(super) chat: Field<Path>,
+    /// Document uploads (`POST`, multipart). Default "/api/v1/etl/ingest".
+    pub(super) upload: Field<Path>,
+    /// The voice socket; `{session}` stands for the session id.
+    /// Default "/api/v1/voice/voicelive/{session}".
+    pub(super) voice: Field<SessionPath>,
+    /// Answers 200 while the target is up (`GET`). Default "/health".
+    pub(super) health: Field<Path>,
+}
+
+/// The owner that the store should name, for each channel.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RawOwners {
+    /// Of what is chatted. Default "dev-oid-{user}".
+    pub(super) chat: Field<Template>,
+    /// Of what is uploaded. Default "dev-oid-{user}".
+    pub(super) upload: Field<Template>,
+    /// Of what is spoken. Default "dev-oid-{user}".
+    pub(super) voice: Field<Template>,
+}
+
+/// How long things may take.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RawTimeouts {
+    /// Opening a connection. Default "10s".
+    pub(super) connect: Field<Time<1>>,
+    /// One chat turn. Default "60s".
+    pub(super) chat: Field<Time<1>>,
+    /// One upload, to its answer. Default "60s".
+    pub(super) upload: Field<Time<1>>,
+    /// One voice turn, from its last audio to the last transcript. Default "30s".
+    pub(super) voice: Field<Time<1>>,
+}
+
+/// The memory store that is read back.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RawMemory {
+    /// Base URL of the store, or "none": then only answers are judged. Default: the lab's store
+    /// where the target is the embedded lab, else "none".
+    pub(super) url: Field<StoreUrl>,
+    /// Time limit of one read. Default "90s", because a real store can stand still for a minute.
+    pub(super) read_timeout: Field<Time<1>>,
+    /// Reads in flight at once. Default 16.
+    pub(super) read_concurrency: Field<Int<1, READ_CONCURRENCY_MAX>>,
+    /// One in so many operations is polled to measure how late it becomes visible; 0 for none.
+    /// Default 50.
+    pub(super) lag_sample_every: Field<Int<0, { u32::MAX }>>,
+    /// When the store counts as settled, so that what is missing counts as lost.
+    pub(super) settle: RawSettle,
+}
+
+/// When the store counts as settled.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RawSettle {
+    /// The longest time limit of the target's own background tasks. Default "10s".
+    pub(super) task_limit: Field<Time<0>>,
+    /// What an answer promised must be visible this long after it: later is late, never is
+    /// lost. At least `task_limit`. Default "120s".
+    pub(super) deadline: Field<Time<1>>,
+    /// Pause between two readings of the whole store. Default "2s".
+    pub(super) pause: Field<Time<1>>,
+}
+
+/// A load group: starts sessions of one kind.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RawGroup {
+    /// When sessions start. "per-vu-iterations": each virtual user runs so many sessions.
+    /// "constant-vus": each virtual user runs sessions until the time is up.
+    /// "constant-arrival-rate": sessions start at a constant rate, whatever the target does.
+    pub(super) executor: Field<ExecutorText>,
+    /// Which sessions: the NAME of a `[sessions.NAME]` section.
+    pub(super) session: Field<Name>,
+    /// Virtual users (per-vu-iterations, constant-vus).
+    pub(super) vus: Field<Int<1, SESSIONS_MAX>>,
+    /// Sessions of each virtual user (per-vu-iterations). Default 1.
+    pub(super) iterations: Field<Int<1, SESSIONS_MAX>>,
+    /// No session starts after this time (per-vu-iterations). Default "10m".
+    pub(super) max_duration: Field<Time<1>>,
+    /// How long sessions are started (constant-vus, constant-arrival-rate).
+    pub(super) duration: Field<Time<1>>,
+    /// Sessions started in each `time_unit` (constant-arrival-rate).
+    pub(super) rate: Field<Int<1, SESSIONS_MAX>>,
+    /// The unit of the rate (constant-arrival-rate). Default "1s".
+    pub(super) time_unit: Field<Time<1>>,
+    /// Sessions in flight at once; what arrives beyond it does not start
+    /// (constant-arrival-rate). Default 50.
+    pub(super) max_vus: Field<Int<1, SESSIONS_MAX>>,
+    /// Offset of the group's first start from the start of the run. Default "0s".
+    pub(super) start_time: Field<Time<0>>,
+    /// How long running sessions may go on after the group's end. Default "30s".
+    pub(super) graceful_stop: Field<Time<0>>,
+}
+
+/// What a session does.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RawSession {
+    /// "chat": turns by REST. "upload": documents. "voice": spoken turns on one socket.
+    pub(super) kind: Field<KindText>,
+    /// Turns (chat, voice): a number, or a range to draw from. Default 1.
+    pub(super) turns: Field<Counts<1, STEPS_MAX>>,
+    /// Think time between an answer and the next operation, or a range to draw from.
+    /// Default "1s".
+    pub(super) think: Field<Pauses>,
+    /// Words of a turn beside its canary (chat), or a range. Default "12..40".
+    pub(super) words: Field<Counts<1, WORDS_MAX>>,
+    /// The agent that is asked (chat, voice). Default "elena".
+    pub(super) agent: Field<Name>,
+    /// Who names the session (chat): "client", or "server" in its first answer.
+    /// Default "client".
+    pub(super) session_ids: Field<IdsText>,
+    /// Documents (upload), or a range. Default 1.
+    pub(super) uploads: Field<Counts<1, STEPS_MAX>>,
+    /// Characters of a document (upload), or a range. Default 4000.
+    pub(super) characters: Field<Counts<CHARACTERS_MIN, CHARACTERS_MAX>>,
+    /// What the files are called (upload): "unique" gives each its own name,
+    /// "same:notes.txt" gives all of them this one. Default "unique".
+    pub(super) file_name: Field<FileNames>,
+    /// How fast is spoken (voice): 1 is real time, 10 ten times as fast. Default 1.
+    pub(super) speed: Field<Speed>,
+}
