@@ -3,12 +3,30 @@
 //! A session's script can be computed on its own, so nothing is held for sessions that are not
 //! running. Texts never contain the run id: the canary is put into its slot when planting, so
 //! equal seeds give equal plans whatever the run.
+//!
+//! `arrival.rs` numbers sessions and names their users, `stream.rs` holds the randomness,
+//! `workload/` one file for each kind of session, `words.rs` the prose, `digest.rs` the plan's
+//! identity.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::{GroupIx, OpId, OpKind, Seed, SessionIx, TraitSet, UserIx};
-use crate::scenario::Scenario;
+use crate::scenario::{Group, Scenario};
+
+mod arrival;
+mod digest;
+mod document;
+mod stream;
+mod words;
+mod workload;
+
+pub use document::{Document, Piece};
+
+use arrival::Place;
+use stream::Streams;
+use words::Vocabulary;
 
 /// What one session does.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,7 +51,8 @@ pub struct Step {
     /// Its id.
     pub op: OpId,
     /// Think time: from the end of the step before (for the first step: the session's start) to
-    /// the intended start of this one.
+    /// the intended start of this one. Zero for the first step of an arrival and of a virtual
+    /// user's first session.
     pub pause: Duration,
     /// First canary item (`CanaryId::item`).
     pub item_first: u16,
@@ -81,52 +100,23 @@ pub struct VoiceTurn {
     pub agent: String,
 }
 
-/// A document, generated block by block and never held whole.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Document {
-    /// What the file is called.
-    pub file_name: String,
-    /// Number of block canaries: the document is canary, filler, canary, … , canary.
-    pub blocks: u16,
-    /// Characters of filler between two canaries, blanks included.
-    pub filler_chars: u16,
-    /// Key of the random stream from which the filler's words are drawn.
-    pub words_key: [u8; 32],
-}
-
-/// A piece of a document.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Piece {
-    /// The canary of this block, counted from 0 within the document.
-    Canary(u16),
-    /// Words between two canaries, with the blanks around them.
-    Filler(String),
-}
-
-impl Document {
-    /// The pieces in order. Needs memory for one piece at a time.
-    pub fn pieces(&self) -> impl Iterator<Item = Piece> + use<> {
-        std::iter::empty()
-    }
-
-    /// Exact length in bytes, given the length of one planted canary.
-    pub fn byte_len(&self, canary_bytes: usize) -> u64 {
-        let _ = canary_bytes;
-        unimplemented!()
-    }
-}
-
 /// What a run will do: a function of scenario and seed.
 #[derive(Debug, Clone)]
 pub struct Plan {
     scenario: Scenario,
     seed: Seed,
+    vocabulary: Arc<Vocabulary>,
 }
 
 impl Plan {
     /// The plan of a scenario for a seed.
     pub fn new(scenario: Scenario, seed: Seed) -> Self {
-        Self { scenario, seed }
+        let vocabulary = Arc::new(Vocabulary::without(&scenario.target.trigger_words));
+        Self {
+            scenario,
+            seed,
+            vocabulary,
+        }
     }
 
     /// The scenario it was made from.
@@ -139,34 +129,113 @@ impl Plan {
         self.seed
     }
 
-    /// Identifies the plan: 32 hexadecimal digits over version, scenario, seed and scripts.
+    /// Identifies the plan: 32 hexadecimal digits over version, users, groups, trigger words, seed
+    /// and scripts. URLs, time limits and the run id have no part in it.
+    ///
+    /// Of each group the first 20 000 scripts count, of one that has no last session the first
+    /// 256; later ones follow from the same inputs.
     pub fn digest(&self) -> String {
-        unimplemented!()
+        digest::digest(self)
     }
 
     /// Operations planned of each kind in the scenario; `None` where the number depends on the
     /// target's speed.
     pub fn planned_ops(&self) -> BTreeMap<OpKind, Option<u64>> {
-        unimplemented!()
+        let mut planned = BTreeMap::new();
+        for group in &self.scenario.groups {
+            let ops = self.group_ops(group);
+            planned
+                .entry(group.session.kind())
+                .and_modify(|sum: &mut Option<u64>| *sum = sum.zip(ops).map(|(a, b)| a + b))
+                .or_insert(ops);
+        }
+        planned
+    }
+
+    /// How many sessions a group starts at most; `None` where that depends on the target's speed,
+    /// and for a group that the scenario does not have.
+    pub fn session_count(&self, group: GroupIx) -> Option<u32> {
+        let executor = &self.group(group)?.executor;
+        let numbers = arrival::numbers_of(group, self.group_count());
+        arrival::session_count(executor).map(|count| count.min(numbers))
     }
 
     /// The session that a virtual user of a closed-model group runs as its n-th, counted from 0;
-    /// `None` when the run has no session numbers left.
+    /// `None` behind its last, and when the run has no session numbers left.
     pub fn closed_session(&self, group: GroupIx, vu: u32, iteration: u32) -> Option<SessionIx> {
-        let _ = (group, vu, iteration);
-        unimplemented!()
+        let place = Place::Closed { vu, iteration };
+        let local = arrival::local_number(&self.group(group)?.executor, place)?;
+        arrival::session(group, local, self.group_count())
     }
 
     /// The n-th arrival of an open-model group, counted from 0, with its start as an offset from
-    /// the run's start; `None` behind the last.
+    /// the run's start; `None` behind the last, and when the run has no session numbers left.
     pub fn arrival(&self, group: GroupIx, number: u32) -> Option<(SessionIx, Duration)> {
-        let _ = (group, number);
-        unimplemented!()
+        let Group {
+            executor,
+            start_time,
+            ..
+        } = self.group(group)?;
+        let local = arrival::local_number(executor, Place::Open { number })?;
+        let session = arrival::session(group, local, self.group_count())?;
+        let offset = arrival::offset(executor, number);
+        Some((session, start_time.saturating_add(offset)))
     }
 
     /// The script of a session; `None` if the number belongs to no group of this plan.
     pub fn script(&self, session: SessionIx) -> Option<Script> {
-        let _ = session;
-        unimplemented!()
+        let (group_ix, local) = arrival::group_of(session, self.group_count())?;
+        let group = self.group(group_ix)?;
+        let place = arrival::place(&group.executor, local)?;
+        let streams = self.streams(group, place);
+        Some(Script {
+            session,
+            user: self.user(group, place),
+            group: group_ix,
+            kind: group.session.kind(),
+            traits: workload::traits(&self.scenario, group),
+            steps: workload::steps(&group.session, session, &streams, &self.vocabulary),
+        })
+    }
+
+    fn group(&self, group: GroupIx) -> Option<&Group> {
+        self.scenario.groups.get(usize::from(group.0))
+    }
+
+    fn group_count(&self) -> u32 {
+        u32::try_from(self.scenario.groups.len()).unwrap_or(u32::MAX)
+    }
+
+    fn streams<'a>(&self, group: &'a Group, place: Place) -> Streams<'a> {
+        Streams::new(self.seed, &group.name, place)
+    }
+
+    fn user(&self, group: &Group, place: Place) -> UserIx {
+        match place {
+            Place::Closed { vu, .. } => UserIx(vu % self.scenario.users.max(1)),
+            Place::Open { number } => {
+                arrival::open_user(self.seed, &group.name, self.scenario.users, number)
+            }
+        }
+    }
+
+    /// All operations of a group, counted without making their texts.
+    fn group_ops(&self, group: &Group) -> Option<u64> {
+        let sessions = self.session_count(group.ix)?;
+        let counts = workload::op_counts(&group.session);
+        if counts.start() == counts.end() {
+            return Some(u64::from(sessions) * u64::from(*counts.start()));
+        }
+        let places = (0..sessions).filter_map(|local| arrival::place(&group.executor, local));
+        let ops = places.map(|place| {
+            u64::from(workload::op_count(
+                &group.session,
+                &self.streams(group, place),
+            ))
+        });
+        Some(ops.sum())
     }
 }
+
+#[cfg(test)]
+mod tests;

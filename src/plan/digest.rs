@@ -1,0 +1,59 @@
+//! What identifies a plan.
+
+use crate::model::{GroupIx, SessionIx};
+
+use super::{Plan, Script};
+
+/// Version of the plan's making: raised when equal inputs give other scripts than before.
+const PLAN_VERSION: u32 = 1;
+const DIGEST_KEY: &[u8; 32] = b"crosswire plan digest, version 1";
+/// Scripts of a group that count.
+const SESSIONS_DIGESTED_MAX: u32 = 20_000;
+/// Scripts that count of a group without a last session.
+const SESSIONS_DIGESTED_OPEN: u32 = 256;
+/// Bytes of the digest.
+const DIGEST_BYTES: usize = 16;
+
+pub(super) fn digest(plan: &Plan) -> String {
+    let mut hasher = blake3::Hasher::new_keyed(DIGEST_KEY);
+    hasher.update(&PLAN_VERSION.to_le_bytes());
+    hasher.update(&plan.seed.0.to_le_bytes());
+    let shaping = (
+        plan.scenario.users,
+        &plan.scenario.groups,
+        &plan.scenario.target.trigger_words,
+    );
+    // Plain data can always be written; were it not so, the digest would tell.
+    let is_written = serde_json::to_writer(&mut hasher, &shaping).is_ok();
+    hasher.update(&[u8::from(is_written)]);
+    for (group, ix) in plan.scenario.groups.iter().zip(0..=u16::MAX) {
+        let group_ix = GroupIx(ix);
+        let sessions = plan
+            .session_count(group_ix)
+            .map_or(SESSIONS_DIGESTED_OPEN, |count| {
+                count.min(SESSIONS_DIGESTED_MAX)
+            });
+        for local in 0..sessions {
+            let number = u32::from(ix) + local * plan.group_count();
+            if let Some(script) = plan.script(SessionIx(number)) {
+                add_script(&mut hasher, &script);
+            }
+        }
+        hasher.update(group.name.as_bytes());
+    }
+    hasher.finalize().to_hex()[..2 * DIGEST_BYTES].to_owned()
+}
+
+/// Adds one script. All parts have a fixed length, so that none can run into the next.
+fn add_script(hasher: &mut blake3::Hasher, script: &Script) {
+    hasher.update(&script.session.0.to_le_bytes());
+    hasher.update(&script.user.0.to_le_bytes());
+    hasher.update(&script.traits.0.to_le_bytes());
+    for step in &script.steps {
+        hasher.update(&step.op.to_i64().to_le_bytes());
+        hasher.update(&step.pause.as_nanos().to_le_bytes());
+        hasher.update(&step.item_first.to_le_bytes());
+        hasher.update(&step.item_count.to_le_bytes());
+        hasher.update(&step.text_hash.to_le_bytes());
+    }
+}

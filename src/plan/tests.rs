@@ -1,0 +1,514 @@
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+
+use super::words::ENGRAM_TRIGGERS;
+use super::*;
+use crate::canary::{CANARY_LETTERS, plant};
+use crate::model::limits::SESSIONS_MAX;
+use crate::model::{CanaryId, CanaryKind, RunId, Trait};
+use crate::scenario::{
+    AuthKind, ChatSpec, Executor, FileName, Memory, OwnerTemplate, Paths, Pause, PerChannel,
+    SessionIds, SessionSpec, Settle, Store, Target, Timeouts, UploadSpec, VoiceSpec,
+};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn target() -> Target {
+    let owner = OwnerTemplate {
+        before: "dev-oid-".to_owned(),
+        after: String::new(),
+    };
+    Target {
+        url: None,
+        paths: Paths {
+            chat: "/chat".to_owned(),
+            upload: "/upload".to_owned(),
+            voice: "/voice/{session}".to_owned(),
+            health: "/health".to_owned(),
+        },
+        auth: AuthKind::Dev,
+        expected_owner: PerChannel {
+            chat: owner.clone(),
+            upload: owner.clone(),
+            voice: owner,
+        },
+        placeholders: Vec::new(),
+        timeouts: Timeouts {
+            connect: SECOND,
+            chat: SECOND,
+            upload: SECOND,
+            voice: SECOND,
+        },
+        trigger_words: ENGRAM_TRIGGERS.map(str::to_owned).to_vec(),
+        apologies: Vec::new(),
+    }
+}
+
+fn think() -> Pause {
+    Pause {
+        min: Duration::from_millis(100),
+        max: Duration::from_millis(300),
+    }
+}
+
+fn chat() -> SessionSpec {
+    SessionSpec::Chat(ChatSpec {
+        turns: 2..=4,
+        think: think(),
+        words: 8..=20,
+        agent: "elena".to_owned(),
+        session_ids: SessionIds::Client,
+    })
+}
+
+fn upload(file_name: FileName) -> SessionSpec {
+    SessionSpec::Upload(UploadSpec {
+        uploads: 1..=3,
+        think: think(),
+        characters: 300..=3_000,
+        file_name,
+    })
+}
+
+fn voice() -> SessionSpec {
+    SessionSpec::Voice(VoiceSpec {
+        turns: 2..=2,
+        think: think(),
+        speed: 1.0,
+        agent: "elena".to_owned(),
+    })
+}
+
+fn per_vu(vus: u32, iterations: u32) -> Executor {
+    Executor::PerVuIterations {
+        vus,
+        iterations,
+        max_duration: 60 * SECOND,
+    }
+}
+
+fn constant_vus(vus: u32) -> Executor {
+    Executor::ConstantVus {
+        vus,
+        duration: 60 * SECOND,
+    }
+}
+
+fn arrivals(rate: u32, seconds: u32) -> Executor {
+    Executor::ConstantArrivalRate {
+        rate,
+        time_unit: SECOND,
+        duration: seconds * SECOND,
+        max_vus: 100,
+    }
+}
+
+fn scenario(users: u32, groups: Vec<(&str, SessionSpec, Executor)>) -> Scenario {
+    let groups = groups.into_iter().zip(0..);
+    Scenario {
+        name: "mixed".to_owned(),
+        description: String::new(),
+        target: target(),
+        memory: Memory {
+            store: Store::Lab,
+            settle: Settle {
+                task_limit: SECOND,
+                deadline: SECOND,
+                pause: SECOND,
+            },
+            read_timeout: SECOND,
+            read_concurrency: 1,
+            lag_sample_every: 0,
+        },
+        users,
+        groups: groups
+            .map(|((name, session, executor), ix)| Group {
+                ix: GroupIx(ix),
+                name: name.to_owned(),
+                session,
+                executor,
+                start_time: 2 * SECOND,
+                graceful_stop: SECOND,
+            })
+            .collect(),
+    }
+}
+
+fn mixed() -> Scenario {
+    scenario(
+        10,
+        vec![
+            ("chat", chat(), per_vu(10, 2)),
+            ("upload", upload(FileName::Unique), arrivals(5, 4)),
+            ("voice", voice(), constant_vus(5)),
+        ],
+    )
+}
+
+fn scripts(plan: &Plan, sessions: u32) -> Vec<Script> {
+    let scripts = (0..sessions).filter_map(|number| plan.script(SessionIx(number)));
+    scripts.collect()
+}
+
+/// Everything that a step sends, with `#` for each canary.
+fn sent(step: &Step) -> String {
+    match &step.action {
+        Action::Chat(turn) => turn.text("#"),
+        Action::Upload(document) => {
+            let pieces = document.pieces().map(|piece| match piece {
+                Piece::Canary(_) => "#".to_owned(),
+                Piece::Filler(words) => words,
+            });
+            pieces.collect()
+        }
+        Action::Voice(_) => "#".to_owned(),
+    }
+}
+
+#[test]
+fn the_digest_of_a_plan_stays_what_it_is() {
+    // Reports are compared by it: when it changes on purpose, raise the version in `digest.rs`.
+    assert_eq!(
+        Plan::new(mixed(), Seed(7)).digest(),
+        "bd8be71d22179bba9c4ac3f0d5042b3e"
+    );
+}
+
+#[test]
+fn the_digest_knows_what_shapes_the_plan_and_nothing_else() {
+    let digest = |change: fn(&mut Scenario)| {
+        let mut scenario = mixed();
+        change(&mut scenario);
+        Plan::new(scenario, Seed(7)).digest()
+    };
+    let plain = digest(|_| ());
+    assert_eq!(plain.len(), 32);
+    assert_ne!(plain, Plan::new(mixed(), Seed(8)).digest());
+    for change in [
+        (|s| s.users = 11) as fn(&mut Scenario),
+        |s| s.groups[2].executor = constant_vus(6),
+        |s| s.groups[0].start_time = Duration::ZERO,
+        |s| s.target.trigger_words = vec!["garden".to_owned()],
+        |s| s.groups.truncate(2),
+    ] {
+        assert_ne!(digest(change), plain);
+    }
+    for change in [
+        (|s| s.target.timeouts.chat = 2 * SECOND) as fn(&mut Scenario),
+        |s| s.target.url = "http://127.0.0.1:8000".parse().ok(),
+        |s| s.memory.store = Store::None,
+    ] {
+        assert_eq!(digest(change), plain);
+    }
+}
+
+#[test]
+fn equal_inputs_give_equal_scripts() {
+    let plan = Plan::new(mixed(), Seed(7));
+    let first = scripts(&plan, 200);
+    assert_eq!(first, scripts(&Plan::new(mixed(), Seed(7)), 200));
+    let other = scripts(&Plan::new(mixed(), Seed(8)), 200);
+    let hashes = |scripts: &[Script]| -> BTreeSet<u64> {
+        let steps = scripts.iter().flat_map(|script| &script.steps);
+        let texts = steps.filter(|step| matches!(step.action, Action::Chat(_)));
+        texts.map(|step| step.text_hash).collect()
+    };
+    assert!(hashes(&first).is_disjoint(&hashes(&other)));
+}
+
+#[test]
+fn every_operation_has_a_text_of_its_own() {
+    let plan = Plan::new(mixed(), Seed(7));
+    let mut hashes = BTreeSet::new();
+    let mut texts = BTreeSet::new();
+    for script in scripts(&plan, 60) {
+        for step in script.steps.iter().filter(|_| script.kind != OpKind::Voice) {
+            assert!(hashes.insert(step.text_hash), "{:?}", step.op);
+            assert!(texts.insert(sent(step)), "{:?}", step.op);
+        }
+    }
+}
+
+#[test]
+fn a_group_more_leaves_the_texts_of_the_others() {
+    let with = Plan::new(mixed(), Seed(7));
+    let mut fewer = mixed();
+    fewer.groups.truncate(2);
+    let without = Plan::new(fewer, Seed(7));
+    for number in 0..40 {
+        let there = with.script(SessionIx(number / 2 * 3 + number % 2)).unwrap();
+        let here = without.script(SessionIx(number)).unwrap();
+        assert_eq!(there.user, here.user);
+        if there.kind == OpKind::Chat {
+            let texts = |script: &Script| script.steps.iter().map(sent).collect::<Vec<_>>();
+            assert_eq!(texts(&there), texts(&here));
+        }
+    }
+}
+
+#[test]
+fn fewer_users_or_virtual_users_leave_the_texts_of_the_others() {
+    let texts = |users, vus| {
+        let groups = vec![("chat", chat(), per_vu(vus, 3))];
+        let plan = Plan::new(scenario(users, groups), Seed(7));
+        let session = plan.closed_session(GroupIx(0), 4, 2).unwrap();
+        let script = plan.script(session).unwrap();
+        script
+            .steps
+            .iter()
+            .map(|step| step.text_hash)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(texts(10, 10), texts(9, 10));
+    assert_eq!(texts(10, 10), texts(10, 9));
+}
+
+#[test]
+fn texts_hold_one_canary_and_no_trigger_word() {
+    let plan = Plan::new(mixed(), Seed(7));
+    for script in scripts(&plan, 120) {
+        for step in &script.steps {
+            let text = sent(step).to_lowercase();
+            assert_eq!(text.matches('#').count(), usize::from(step.item_count));
+            for trigger in ENGRAM_TRIGGERS {
+                assert!(!text.contains(trigger), "{trigger} in {text}");
+            }
+        }
+    }
+}
+
+#[test]
+fn chat_turns_end_in_a_stable_frame() {
+    let plan = Plan::new(mixed(), Seed(7));
+    let script = plan.script(SessionIx(0)).unwrap();
+    for step in &script.steps {
+        let text = sent(step);
+        assert!(
+            text.ends_with(". Please finish your answer with the reference word #."),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn long_chat_turns_stay_below_the_limit_of_stores() {
+    let mut scenario = mixed();
+    if let SessionSpec::Chat(spec) = &mut scenario.groups[0].session {
+        spec.words = u16::MAX..=u16::MAX;
+    }
+    let script = Plan::new(scenario, Seed(7)).script(SessionIx(0)).unwrap();
+    let text = sent(&script.steps[0]);
+    assert!(text.len() + CANARY_LETTERS < 2_000);
+}
+
+#[test]
+fn canaries_of_a_session_are_unique() {
+    let plan = Plan::new(mixed(), Seed(7));
+    for script in scripts(&plan, 90) {
+        let mut canaries = BTreeSet::new();
+        for step in &script.steps {
+            for item in step.item_first..step.item_first + step.item_count {
+                let id = CanaryId {
+                    run: RunId(1),
+                    user: script.user,
+                    session: script.session,
+                    item,
+                    kind: CanaryKind::Turn,
+                };
+                assert!(canaries.insert(plant(id, &[])), "{:?} {item}", step.op);
+            }
+        }
+    }
+}
+
+#[test]
+fn blocks_of_a_session_fit_in_its_item_numbers() {
+    let spec = SessionSpec::Upload(UploadSpec {
+        uploads: 7..=7,
+        think: think(),
+        characters: u32::MAX..=u32::MAX,
+        file_name: FileName::Unique,
+    });
+    let plan = Plan::new(scenario(1, vec![("upload", spec, per_vu(1, 1))]), Seed(7));
+    let steps = plan.script(SessionIx(0)).unwrap().steps;
+    let mut next = 0;
+    for step in &steps {
+        assert_eq!(step.item_first, next);
+        next = next.checked_add(step.item_count).unwrap();
+    }
+    assert!(next > u16::MAX - 7);
+}
+
+#[test]
+fn first_turns_start_at_once_and_others_think() {
+    let plan = Plan::new(mixed(), Seed(7));
+    for script in scripts(&plan, 120) {
+        for step in &script.steps {
+            let is_arrival = script.group == GroupIx(1);
+            let is_first_of_vu = script.session.0 < 3 * 10 && script.group == GroupIx(0)
+                || script.session.0 < 3 * 5 && script.group == GroupIx(2);
+            if step.op.seq == 0 && (is_arrival || is_first_of_vu) {
+                assert_eq!(step.pause, Duration::ZERO, "{:?}", step.op);
+            } else {
+                let think = think();
+                assert!(
+                    think.min <= step.pause && step.pause <= think.max,
+                    "{:?}",
+                    step.op
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn sessions_are_found_by_their_number() {
+    let plan = Plan::new(mixed(), Seed(7));
+    let session = plan.closed_session(GroupIx(0), 3, 1).unwrap();
+    assert_eq!(session, SessionIx(13 * 3));
+    let script = plan.script(session).unwrap();
+    assert_eq!((script.user, script.kind), (UserIx(3), OpKind::Chat));
+    let (session, start) = plan.arrival(GroupIx(1), 7).unwrap();
+    assert_eq!(session, SessionIx(7 * 3 + 1));
+    assert_eq!(start, 2 * SECOND + 7 * SECOND / 5);
+    assert_eq!(plan.script(session).unwrap().kind, OpKind::Upload);
+}
+
+#[test]
+fn there_are_no_sessions_behind_the_last() {
+    let plan = Plan::new(mixed(), Seed(7));
+    assert_eq!(plan.closed_session(GroupIx(0), 10, 0), None);
+    assert_eq!(plan.closed_session(GroupIx(0), 0, 2), None);
+    assert_eq!(plan.script(SessionIx(20 * 3)), None);
+    assert_eq!(plan.arrival(GroupIx(1), 20), None);
+    assert_eq!(plan.script(SessionIx(20 * 3 + 1)), None);
+    assert_eq!(plan.closed_session(GroupIx(2), 0, SESSIONS_MAX), None);
+    assert_eq!(plan.closed_session(GroupIx(2), 4, u32::MAX), None);
+    assert_eq!(plan.arrival(GroupIx(0), 0), None, "not an open group");
+    assert_eq!(
+        plan.closed_session(GroupIx(1), 0, 0),
+        None,
+        "not a closed group"
+    );
+    assert_eq!(plan.closed_session(GroupIx(3), 0, 0), None, "no such group");
+    assert_eq!(plan.script(SessionIx(SESSIONS_MAX)), None);
+    assert_eq!(
+        [0, 1, 2, 3].map(|ix| plan.session_count(GroupIx(ix))),
+        [Some(20), Some(20), None, None]
+    );
+}
+
+#[test]
+fn planned_operations_are_those_of_the_scripts() {
+    let plan = Plan::new(mixed(), Seed(7));
+    let planned = plan.planned_ops();
+    let of = |kind| -> u64 {
+        let scripts = scripts(&plan, 200).into_iter().filter(|s| s.kind == kind);
+        scripts.map(|s| u64::try_from(s.steps.len()).unwrap()).sum()
+    };
+    assert_eq!(planned[&OpKind::Chat], Some(of(OpKind::Chat)));
+    assert_eq!(planned[&OpKind::Upload], Some(of(OpKind::Upload)));
+    assert_eq!(planned[&OpKind::Voice], None);
+    let groups = vec![
+        ("a", chat(), per_vu(1, 1)),
+        ("b", chat(), constant_vus(1)),
+        ("c", voice(), per_vu(3, 5)),
+    ];
+    let planned = Plan::new(scenario(2, groups), Seed(7)).planned_ops();
+    let expect = [(OpKind::Chat, None), (OpKind::Voice, Some(30))];
+    assert_eq!(planned, expect.into());
+}
+
+#[test]
+fn users_have_sessions_in_several_groups_and_several_at_once() {
+    let groups = vec![
+        ("chat", chat(), constant_vus(8)),
+        ("upload", upload(FileName::Unique), constant_vus(4)),
+    ];
+    let plan = Plan::new(scenario(4, groups), Seed(7));
+    let users = |group, vus| -> Vec<u32> {
+        let sessions = (0..vus).map(|vu| plan.closed_session(GroupIx(group), vu, 0).unwrap());
+        sessions.map(|s| plan.script(s).unwrap().user.0).collect()
+    };
+    assert_eq!(users(0, 8), [0, 1, 2, 3, 0, 1, 2, 3]);
+    assert_eq!(users(1, 4), [0, 1, 2, 3]);
+}
+
+#[test]
+fn operations_bear_the_traits_of_their_group() {
+    use Trait::{ManyShortSessions, SameAgent, SameFileName, ServerIds};
+
+    let notes = || upload(FileName::Same("notes.txt".to_owned()));
+    let mut server_ids = chat();
+    if let SessionSpec::Chat(spec) = &mut server_ids {
+        spec.session_ids = SessionIds::Server;
+        spec.agent = "marcus".to_owned();
+    }
+    let traits = |users, group: (SessionSpec, Executor)| -> Vec<Trait> {
+        let scenario = scenario(users, vec![("group", group.0, group.1)]);
+        let script = Plan::new(scenario, Seed(7)).script(SessionIx(0)).unwrap();
+        script.traits.iter().collect()
+    };
+    for (users, group, expect) in [
+        (10, (chat(), per_vu(10, 1)), vec![SameAgent]),
+        (
+            10,
+            (chat(), per_vu(10, 2)),
+            vec![SameAgent, ManyShortSessions],
+        ),
+        (
+            5,
+            (chat(), per_vu(10, 1)),
+            vec![SameAgent, ManyShortSessions],
+        ),
+        (1, (chat(), per_vu(1, 1)), vec![]),
+        (9, (chat(), per_vu(1, 1)), vec![]),
+        (9, (chat(), constant_vus(1)), vec![ManyShortSessions]),
+        (9, (server_ids, per_vu(2, 1)), vec![ServerIds, SameAgent]),
+        (9, (notes(), arrivals(1, 9)), vec![SameFileName]),
+        (
+            9,
+            (notes(), arrivals(1, 10)),
+            vec![SameFileName, ManyShortSessions],
+        ),
+        (1, (notes(), arrivals(1, 1)), vec![]),
+        (9, (upload(FileName::Unique), arrivals(1, 9)), vec![]),
+    ] {
+        assert_eq!(traits(users, group.clone()), expect, "{users} {group:?}");
+    }
+}
+
+#[test]
+fn an_agent_is_shared_across_groups() {
+    let groups = vec![("a", chat(), per_vu(1, 1)), ("b", voice(), per_vu(2, 1))];
+    let plan = Plan::new(scenario(2, groups), Seed(7));
+    let script = plan.script(SessionIx(0)).unwrap();
+    assert!(script.traits.has(Trait::SameAgent));
+}
+
+proptest! {
+    #[test]
+    fn senseless_scenarios_do_not_panic(
+        users in prop::sample::select(vec![0, 1, u32::MAX]),
+        vus in prop::sample::select(vec![0, 1, u32::MAX]),
+        iterations in prop::sample::select(vec![0, 1, u32::MAX]),
+        number in prop::sample::select(vec![0, 1, SESSIONS_MAX - 1, u32::MAX]),
+    ) {
+        let mut empty = chat();
+        if let SessionSpec::Chat(spec) = &mut empty {
+            let (few, many) = (0, 9);
+            spec.turns = many..=few;
+            spec.words = 0..=0;
+        }
+        let groups = vec![
+            ("a", empty, per_vu(vus, iterations)),
+            ("b", voice(), arrivals(iterations, 0)),
+        ];
+        let plan = Plan::new(scenario(users, groups), Seed(7));
+        let script = plan.script(SessionIx(number));
+        prop_assert!(script.is_none_or(|script| !script.steps.is_empty()));
+        let _ = plan.closed_session(GroupIx(0), number, iterations);
+        let _ = plan.arrival(GroupIx(1), number);
+    }
+}

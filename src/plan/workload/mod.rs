@@ -1,0 +1,146 @@
+//! What sessions do: one file for each kind.
+
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::model::{OpId, SessionIx, Trait, TraitSet};
+use crate::scenario::{Executor, FileName, Group, Pause, Scenario, SessionIds, SessionSpec};
+
+use super::Step;
+use super::arrival::{self, Place};
+use super::stream::{Purpose, Streams};
+use super::words::Vocabulary;
+
+mod chat;
+mod upload;
+mod voice;
+
+/// Key of the hashes over what operations send.
+const TEXT_KEY: &[u8; 32] = b"crosswire text to send, version1";
+
+/// The steps of a session.
+pub(super) fn steps(
+    spec: &SessionSpec,
+    session: SessionIx,
+    streams: &Streams<'_>,
+    vocabulary: &Arc<Vocabulary>,
+) -> Vec<Step> {
+    let ops = op_count(spec, streams);
+    match spec {
+        SessionSpec::Chat(spec) => chat::steps(spec, session, ops, streams, vocabulary),
+        SessionSpec::Upload(spec) => upload::steps(spec, session, ops, streams, vocabulary),
+        SessionSpec::Voice(spec) => voice::steps(spec, session, ops, streams),
+    }
+}
+
+/// How many operations a session has; at least one.
+pub(super) fn op_count(spec: &SessionSpec, streams: &Streams<'_>) -> u16 {
+    let counts = op_counts(spec);
+    let counts = u32::from(*counts.start())..=u32::from(*counts.end());
+    let count = streams.one_of(Purpose::OpCount, 0, &counts);
+    u16::try_from(count).unwrap_or(u16::MAX)
+}
+
+/// How many operations a session of a kind can have.
+pub(super) fn op_counts(spec: &SessionSpec) -> RangeInclusive<u16> {
+    let counts = match spec {
+        SessionSpec::Chat(spec) => &spec.turns,
+        SessionSpec::Upload(spec) => &spec.uploads,
+        SessionSpec::Voice(spec) => &spec.turns,
+    };
+    let fewest = (*counts.start()).max(1);
+    fewest..=(*counts.end()).max(fewest)
+}
+
+/// The traits that all operations of a group have.
+pub(super) fn traits(scenario: &Scenario, group: &Group) -> TraitSet {
+    let mut traits = TraitSet::default();
+    if let SessionSpec::Chat(spec) = &group.session
+        && spec.session_ids == SessionIds::Server
+    {
+        traits = traits.with(Trait::ServerIds);
+    }
+    let shares = |name_of: fn(&SessionSpec) -> Option<&str>| {
+        let name = name_of(&group.session);
+        let same = scenario
+            .groups
+            .iter()
+            .filter(|other| name.is_some() && name_of(&other.session) == name);
+        same.map(|other| users_reached(scenario, other)).max() > Some(1)
+    };
+    if shares(shared_file_name) {
+        traits = traits.with(Trait::SameFileName);
+    }
+    if shares(agent) {
+        traits = traits.with(Trait::SameAgent);
+    }
+    let sessions = arrival::session_count(&group.executor);
+    if sessions.is_none_or(|count| count > users_reached(scenario, group)) {
+        traits = traits.with(Trait::ManyShortSessions);
+    }
+    traits
+}
+
+/// How many different users a group acts as. Users are taken from the first on, so of two groups
+/// the users of the smaller are users of the larger too.
+fn users_reached(scenario: &Scenario, group: &Group) -> u32 {
+    let users_tried = match group.executor {
+        Executor::ConstantVus { vus, .. } | Executor::PerVuIterations { vus, .. } => vus,
+        Executor::ConstantArrivalRate { .. } => {
+            arrival::session_count(&group.executor).unwrap_or(u32::MAX)
+        }
+    };
+    users_tried.min(scenario.users)
+}
+
+fn shared_file_name(spec: &SessionSpec) -> Option<&str> {
+    match spec {
+        SessionSpec::Upload(spec) => match &spec.file_name {
+            FileName::Same(name) => Some(name),
+            FileName::Unique => None,
+        },
+        SessionSpec::Chat(_) | SessionSpec::Voice(_) => None,
+    }
+}
+
+fn agent(spec: &SessionSpec) -> Option<&str> {
+    match spec {
+        SessionSpec::Chat(spec) => Some(&spec.agent),
+        SessionSpec::Voice(spec) => Some(&spec.agent),
+        SessionSpec::Upload(_) => None,
+    }
+}
+
+/// The operations of a session with their pauses, in order.
+fn paced(
+    session: SessionIx,
+    ops: u16,
+    think: Pause,
+    streams: &Streams<'_>,
+) -> impl Iterator<Item = (OpId, Duration)> {
+    let starts_at_once = match streams.place() {
+        Place::Open { .. } => true,
+        Place::Closed { iteration, .. } => iteration == 0,
+    };
+    (0..ops).map(move |seq| {
+        let pause = if seq == 0 && starts_at_once {
+            Duration::ZERO
+        } else {
+            streams.pause(seq, think)
+        };
+        (OpId { session, seq }, pause)
+    })
+}
+
+/// Hash of the parts of what an operation sends.
+fn text_hash(parts: &[&[u8]]) -> u64 {
+    let mut hasher = blake3::Hasher::new_keyed(TEXT_KEY);
+    for part in parts {
+        hasher.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_le_bytes());
+        hasher.update(part);
+    }
+    let mut first = [0; 8];
+    first.copy_from_slice(&hasher.finalize().as_bytes()[..8]);
+    u64::from_le_bytes(first)
+}
