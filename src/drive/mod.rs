@@ -1,1 +1,153 @@
-//! (room under construction)
+//! Drives the plan against the target: one task a session, every operation told as an event.
+//!
+//! What an operation did is decided here, once, from what came back; what it means is decided
+//! later from the ledger. Nothing is kept for an operation that has ended, so a run may be of any
+//! length.
+#![expect(clippy::disallowed_methods, reason = "sessions are tasks")]
+
+mod answer;
+mod collector;
+mod engine;
+mod executor;
+mod identity;
+mod preflight;
+mod pulse;
+mod resources;
+mod session;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+use url::Url;
+
+pub use collector::{Collector, CollectorHandle, CollectorReport};
+pub use preflight::{PreflightError, preflight};
+
+use crate::auth::TokenSource;
+use crate::clock::RunClock;
+use crate::event::Event;
+use crate::model::{Micros, RunId};
+use crate::plan::Plan;
+use crate::stop::{Stop, StopLevel, Stopper, stop_pair};
+use engine::Engine;
+use executor::Alive;
+
+/// How long operations in flight may go on once the run was asked to stop.
+const DRAIN_LIMIT: Duration = Duration::from_secs(10);
+/// How long operations in flight may go on once the target is lost.
+const LOST_LIMIT: Duration = Duration::from_secs(2);
+/// How long tasks that were told to leave may take to do so.
+const LEAVE_LIMIT: Duration = Duration::from_secs(1);
+
+/// How often the generator measures itself.
+const SAMPLE_EVERY: Duration = Duration::from_secs(1);
+
+/// What a drive needs beside its plan.
+#[derive(Debug, Clone)]
+pub struct DriveConfig {
+    /// The run: names users and sessions, is planted in every canary.
+    pub run: RunId,
+    /// Base URL of the target.
+    pub target: Url,
+    /// The run's clock.
+    pub clock: RunClock,
+    /// Where credentials come from.
+    pub tokens: TokenSource,
+}
+
+/// How a drive ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DriveReport {
+    /// Why it ended.
+    pub end: DriveEnd,
+    /// Arrivals of open-model groups that did not start because `max_vus` sessions were running.
+    pub dropped_arrivals: u64,
+    /// When it ended.
+    pub ended_at: Micros,
+}
+
+/// Why a drive ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DriveEnd {
+    /// The plan is done.
+    Finished,
+    /// It was asked to stop before the plan was done.
+    Interrupted,
+    /// The target can no longer be reached.
+    TargetLost,
+}
+
+/// Carries out a plan and tells everything that happens.
+///
+/// At [`StopLevel::Drain`] nothing new is started and what is in flight may end, for at most ten
+/// seconds; at [`StopLevel::Leave`] it returns at once. Operations that are cut off then have no
+/// `Completed` event.
+pub async fn drive(
+    plan: Arc<Plan>,
+    config: DriveConfig,
+    events: mpsc::Sender<Event>,
+    mut stop: Stop,
+) -> DriveReport {
+    let (halter, halt) = stop_pair();
+    let clock = config.clock;
+    let Ok(engine) = Engine::new(plan, &config, events, halt) else {
+        return DriveReport {
+            end: DriveEnd::TargetLost,
+            dropped_arrivals: 0,
+            ended_at: clock.now(),
+        };
+    };
+    let engine = Arc::new(engine);
+    let sampler = tokio::spawn(sample_every_second(Arc::clone(&engine)));
+    let mut alive = executor::start(&engine);
+    let end = tokio::select! {
+        () = alive.ended() => DriveEnd::Finished,
+        () = engine.lost() => DriveEnd::TargetLost,
+        () = stop.reached(StopLevel::Drain) => DriveEnd::Interrupted,
+    };
+    let end = match end {
+        DriveEnd::Finished if engine.target_gone().await => DriveEnd::TargetLost,
+        DriveEnd::Finished => DriveEnd::Finished,
+        DriveEnd::Interrupted => {
+            wind_down(&mut alive, &halter, &mut stop, DRAIN_LIMIT).await;
+            end
+        }
+        DriveEnd::TargetLost => {
+            wind_down(&mut alive, &halter, &mut stop, LOST_LIMIT).await;
+            end
+        }
+    };
+    sampler.abort();
+    // Once it is gone, nobody but this function can send an event.
+    sampler.await.ok();
+    engine.sample().await;
+    DriveReport {
+        end,
+        dropped_arrivals: engine.dropped_arrivals(),
+        ended_at: clock.now(),
+    }
+}
+
+async fn sample_every_second(engine: Arc<Engine>) {
+    let mut second = tokio::time::interval(SAMPLE_EVERY);
+    loop {
+        second.tick().await;
+        engine.sample().await;
+    }
+}
+
+/// Lets operations in flight end within `limit`, then cuts them off.
+async fn wind_down(alive: &mut Alive, halter: &Stopper, stop: &mut Stop, limit: Duration) {
+    halter.ask(StopLevel::Drain);
+    tokio::select! {
+        _ = timeout(limit, alive.ended()) => {}
+        () = stop.reached(StopLevel::Leave) => {}
+    }
+    halter.ask(StopLevel::Leave);
+    // A task that does not leave in time holds no evidence that is not in the ledger.
+    timeout(LEAVE_LIMIT, alive.ended()).await.ok();
+}

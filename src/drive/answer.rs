@@ -1,0 +1,264 @@
+//! What an answer says: how the operation ended, what it promised, whose canary it held.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+
+use super::pulse::Sign;
+use crate::canary;
+use crate::model::limits::{DETAIL_CHARS_MAX, EXCERPT_CHARS_AROUND};
+use crate::model::{CanaryId, Echo, Exactness, Outcome, Promise, SeenCanary};
+use crate::wire::{Exchange, Fault};
+
+/// A longer session id is not used: it would be repeated in every request of the session.
+const SESSION_ID_BYTES_MAX: usize = 256;
+
+/// What an operation came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Judged {
+    pub(super) outcome: Outcome,
+    pub(super) promise: Promise,
+    pub(super) echo: Echo,
+    /// The session that the answer named.
+    pub(super) server_session: Option<String>,
+    pub(super) detail: Option<String>,
+    /// Texts in which another user's canary was found.
+    pub(super) bleed: Vec<Bleed>,
+}
+
+/// A text that was sent to one user and holds a canary of another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Bleed {
+    /// The session it came in, where it is not the one that the client named.
+    pub(super) session: Option<String>,
+    pub(super) canaries: Vec<SeenCanary>,
+    pub(super) body_hash: u64,
+    pub(super) excerpt: Option<String>,
+}
+
+/// Whose canaries a text holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Seen {
+    /// The operation's own is there.
+    pub(super) own: bool,
+    /// One of the same user is there, of another operation.
+    pub(super) other_op: bool,
+    /// One of another user is there.
+    pub(super) bleed: Option<Bleed>,
+}
+
+/// Reads answers to one operation.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reader<'a> {
+    /// The canary that was planted.
+    pub(super) own: CanaryId,
+    /// How answers begin when the agent has failed.
+    pub(super) apologies: &'a [String],
+}
+
+#[derive(Deserialize)]
+struct ChatAnswer<'a> {
+    #[serde(borrow)]
+    content: Cow<'a, str>,
+    #[serde(default)]
+    session_id: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct UploadAnswer {
+    success: bool,
+}
+
+impl Judged {
+    /// An operation that promised nothing.
+    pub(super) fn failed(outcome: Outcome, detail: impl AsRef<str>) -> Self {
+        Self {
+            outcome,
+            promise: Promise::NONE,
+            echo: Echo::None,
+            server_session: None,
+            detail: Some(short(detail.as_ref())),
+            bleed: Vec::new(),
+        }
+    }
+}
+
+impl Seen {
+    /// The echo of all texts of an answer.
+    pub(super) fn echo(&self) -> Echo {
+        match (&self.bleed, self.own) {
+            (Some(_), _) => Echo::Foreign,
+            (None, true) => Echo::Own,
+            (None, false) => Echo::None,
+        }
+    }
+}
+
+impl Reader<'_> {
+    /// Judges the answer to a chat turn.
+    pub(super) fn chat(&self, exchange: &Exchange) -> Judged {
+        let body = match success(exchange) {
+            Ok(body) => body,
+            Err(failed) => return self.with_bleed_of(failed, exchange),
+        };
+        let answer: ChatAnswer<'_> = match serde_json::from_slice(body) {
+            Ok(answer) => answer,
+            Err(error) => {
+                let failed = Judged::failed(Outcome::SoftFail, not_promised(&error, body));
+                return self.with_bleed_of(failed, exchange);
+            }
+        };
+        let seen = self.look(&answer.content);
+        let apology = self.apology(&answer.content);
+        Judged {
+            outcome: if apology {
+                Outcome::SoftFail
+            } else {
+                Outcome::Ok
+            },
+            promise: Promise {
+                user_message: !apology,
+                assistant_message: !apology && seen.own,
+                blocks: 0,
+            },
+            echo: seen.echo(),
+            server_session: answer
+                .session_id
+                .filter(|id| !id.is_empty() && id.len() <= SESSION_ID_BYTES_MAX),
+            detail: apology.then(|| short(&answer.content)),
+            bleed: seen.bleed.into_iter().collect(),
+        }
+    }
+
+    /// Judges the answer to an upload of so many blocks.
+    pub(super) fn upload(&self, exchange: &Exchange, blocks: u16) -> Judged {
+        let body = match success(exchange) {
+            Ok(body) => body,
+            Err(failed) => return self.upload_with_bleed(failed, exchange),
+        };
+        let judged = match serde_json::from_slice(body) {
+            Ok(UploadAnswer { success: true }) => Judged {
+                outcome: Outcome::Ok,
+                promise: Promise {
+                    blocks,
+                    ..Promise::NONE
+                },
+                echo: Echo::None,
+                server_session: None,
+                detail: None,
+                bleed: Vec::new(),
+            },
+            Ok(UploadAnswer { success: false }) => {
+                Judged::failed(Outcome::SoftFail, String::from_utf8_lossy(body))
+            }
+            Err(error) => Judged::failed(Outcome::SoftFail, not_promised(&error, body)),
+        };
+        self.upload_with_bleed(judged, exchange)
+    }
+
+    /// Does the text begin as the target's apologies do?
+    pub(super) fn apology(&self, text: &str) -> bool {
+        let text = text.trim_start();
+        self.apologies
+            .iter()
+            .any(|apology| text.starts_with(apology.as_str()))
+    }
+
+    /// Looks for canaries of this run in a text that was sent to this user.
+    pub(super) fn look(&self, text: &str) -> Seen {
+        let normalised = canary::normalise(text);
+        let mut canaries = canary::find(&normalised);
+        canaries.retain(|seen| seen.id.run == self.own.run);
+        let exact = |matches: &dyn Fn(&CanaryId) -> bool| {
+            canaries
+                .iter()
+                .any(|seen| seen.exactness == Exactness::Exact && matches(&seen.id))
+        };
+        let own = exact(&|id| *id == self.own);
+        let other_op = exact(&|id| id.user == self.own.user && *id != self.own);
+        let foreign = exact(&|id| id.user != self.own.user);
+        Seen {
+            own,
+            other_op,
+            bleed: foreign.then(|| Bleed {
+                session: None,
+                body_hash: canary::body_hash(&normalised),
+                excerpt: canary::excerpt(&normalised, EXCERPT_CHARS_AROUND),
+                canaries,
+            }),
+        }
+    }
+
+    /// An upload's answer has no text that could carry the canary; another's is a bleed all the
+    /// same.
+    fn upload_with_bleed(&self, judged: Judged, exchange: &Exchange) -> Judged {
+        let mut judged = self.with_bleed_of(judged, exchange);
+        if judged.echo != Echo::Foreign {
+            judged.echo = Echo::NotExpected;
+        }
+        judged
+    }
+
+    /// Whatever came back was sent to this user, so an error's text is looked at, too.
+    fn with_bleed_of(&self, mut judged: Judged, exchange: &Exchange) -> Judged {
+        if let Ok(body) = &exchange.body {
+            let seen = self.look(&String::from_utf8_lossy(body));
+            judged.echo = seen.echo();
+            judged.bleed.extend(seen.bleed);
+        }
+        judged
+    }
+}
+
+/// What the end of an exchange says about the target.
+pub(super) fn sign(exchange: &Exchange) -> Sign {
+    match (&exchange.body, exchange.status) {
+        (Ok(_), _) | (Err(_), Some(_)) => Sign::Answered,
+        (Err(fault), None) => sign_of_fault(fault),
+    }
+}
+
+/// What a fault says about the target.
+pub(super) fn sign_of_fault(fault: &Fault) -> Sign {
+    match fault {
+        Fault::Dial(_) | Fault::Broken(_) => Sign::Gone,
+        Fault::Timeout(_) => Sign::Silent,
+        Fault::Malformed(_) | Fault::TooLarge => Sign::Answered,
+    }
+}
+
+/// A text cut to what is kept as a detail.
+pub(super) fn short(text: &str) -> String {
+    text.chars().take(DETAIL_CHARS_MAX).collect()
+}
+
+/// The body of a success, or how the operation failed.
+fn success(exchange: &Exchange) -> Result<&[u8], Judged> {
+    let body = match &exchange.body {
+        Ok(body) => body,
+        Err(fault) => {
+            let outcome = match exchange.sent {
+                None => Outcome::Unsent,
+                Some(_) => Outcome::Unknown,
+            };
+            return Err(Judged::failed(outcome, fault.to_string()));
+        }
+    };
+    match exchange.status {
+        Some(200..=299) => Ok(body),
+        Some(400..=599) => Err(Judged::failed(
+            Outcome::Refused,
+            String::from_utf8_lossy(body),
+        )),
+        Some(300..=399) => Err(Judged::failed(
+            Outcome::Unknown,
+            "a redirect, which is not followed",
+        )),
+        Some(_) | None => Err(Judged::failed(Outcome::Unknown, "an unknown status")),
+    }
+}
+
+fn not_promised(error: &serde_json::Error, body: &[u8]) -> String {
+    let begin = String::from_utf8_lossy(body.get(..DETAIL_CHARS_MAX).unwrap_or(body));
+    format!("not the promised JSON ({error}): {begin}")
+}

@@ -1,0 +1,141 @@
+//! Documents over multipart, made while they are sent.
+
+use std::iter;
+
+use bytes::Bytes;
+use hyper::header::{CONTENT_TYPE, HOST, HeaderValue};
+use hyper::{Method, Request};
+
+use super::{Context, Done, Ended, Halted, wait};
+use crate::canary::{self, CANARY_LETTERS};
+use crate::drive::{answer, identity};
+use crate::model::{CanaryId, CanaryKind, Micros, Outcome};
+use crate::plan::{Action, Document, Piece, Step};
+use crate::wire::OutBody;
+
+/// Bytes that are gathered before they are handed to the connection.
+const CHUNK_BYTES: usize = 16 * 1024;
+
+/// Runs an upload session that should start at `planned`.
+pub(super) async fn run(context: &Context<'_>, planned: Micros) -> Result<Ended, Halted> {
+    let mut previous_end = planned;
+    for step in &context.script.steps {
+        let Action::Upload(document) = &step.action else {
+            continue;
+        };
+        let intended = previous_end + step.pause;
+        wait(context.engine, intended, context.cutoff).await?;
+        let request_id = identity::request_id(context.engine.run, step.op);
+        let work = send(context, step, document, request_id);
+        let (outcome, ended) = context.operation(step, intended, request_id, work).await?;
+        if outcome == Outcome::Unsent {
+            return Ok(Ended::Unsent);
+        }
+        previous_end = ended;
+    }
+    Ok(Ended::Done)
+}
+
+async fn send(context: &Context<'_>, step: &Step, document: &Document, request_id: u64) -> Done {
+    let request = request(context, step, document, request_id);
+    let exchange = context
+        .engine
+        .http
+        .exchange(context.script.user, request, context.limit())
+        .await;
+    Done {
+        completed: exchange.completed,
+        sent: exchange.sent,
+        status: exchange.status,
+        sign: answer::sign(&exchange),
+        judged: context.reader(step).upload(&exchange, step.item_count),
+    }
+}
+
+fn request(
+    context: &Context<'_>,
+    step: &Step,
+    document: &Document,
+    request_id: u64,
+) -> Request<OutBody> {
+    // Texts hold no digit, so no text holds the boundary.
+    let boundary = format!("crosswire-{request_id:016x}");
+    let head = part_head(&boundary, &document.file_name);
+    let tail = format!("\r\n--{boundary}--\r\n");
+    let bytes_total = (head.len() + tail.len()) as u64 + document.byte_len(CANARY_LETTERS);
+    let chunks = Chunks {
+        pieces: iter::once(head)
+            .chain(texts(context, step, document))
+            .chain(iter::once(tail)),
+    };
+    let mut request = Request::new(OutBody::pieces(Box::new(chunks), bytes_total));
+    *request.method_mut() = Method::POST;
+    *request.uri_mut() = context.engine.routes.upload.clone();
+    let headers = request.headers_mut();
+    headers.insert(HOST, context.engine.routes.authority.clone());
+    let content_type = format!("multipart/form-data; boundary={boundary}");
+    if let Ok(value) = HeaderValue::from_maybe_shared(content_type) {
+        headers.insert(CONTENT_TYPE, value);
+    }
+    identity::authorize(headers, context.authorization.as_ref());
+    identity::name_request(headers, context.engine.run, request_id);
+    request
+}
+
+fn part_head(boundary: &str, file_name: &str) -> String {
+    let name = escape(file_name);
+    format!(
+        "--{boundary}\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\
+         Content-Type: text/plain\r\n\r\n"
+    )
+}
+
+/// As browsers do it.
+fn escape(file_name: &str) -> String {
+    file_name
+        .replace('"', "%22")
+        .replace('\r', "%0D")
+        .replace('\n', "%0A")
+}
+
+/// The document's text, piece by piece, with its canaries planted.
+fn texts(
+    context: &Context<'_>,
+    step: &Step,
+    document: &Document,
+) -> impl Iterator<Item = String> + Send + use<> {
+    let first = CanaryId {
+        run: context.engine.run,
+        user: context.script.user,
+        session: context.script.session,
+        item: step.item_first,
+        kind: CanaryKind::Block,
+    };
+    let trigger_words = context.engine.target().trigger_words.clone();
+    document.pieces().map(move |piece| match piece {
+        Piece::Filler(text) => text,
+        Piece::Canary(block) => {
+            let item = first.item.saturating_add(block);
+            canary::plant(CanaryId { item, ..first }, &trigger_words)
+        }
+    })
+}
+
+/// Gathers small pieces, so that not every word is a write of its own.
+struct Chunks<I> {
+    pieces: I,
+}
+
+impl<I: Iterator<Item = String>> Iterator for Chunks<I> {
+    type Item = Bytes;
+
+    fn next(&mut self) -> Option<Bytes> {
+        let mut chunk = self.pieces.next()?;
+        while chunk.len() < CHUNK_BYTES
+            && let Some(piece) = self.pieces.next()
+        {
+            chunk.push_str(&piece);
+        }
+        Some(Bytes::from(chunk))
+    }
+}
