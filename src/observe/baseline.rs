@@ -2,7 +2,8 @@
 
 use std::collections::HashSet;
 
-use super::store::{StoreClient, StoreError};
+use super::error::StoreError;
+use super::store::StoreClient;
 
 /// Public key of the hashes: it keeps them apart from those of other programs.
 const BASELINE_KEY: &[u8; 32] = b"crosswire store ids, version 1..";

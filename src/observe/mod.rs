@@ -1,11 +1,13 @@
 //! Reading the memory store back: everything in it, again and again, until it is settled.
 //!
 //! `store.rs` asks one question, `pages.rs` walks a whole list, `scan.rs` reads the store once,
-//! `settle.rs` reads it until nothing changes, `lag.rs` watches single records while the load
-//! runs. What a record means is decided in `sight.rs` and nowhere else. Nothing here writes to the
+//! `settle.rs` reads it until nothing changes. What a record means is decided in `sight.rs` and nowhere else. Nothing here writes to the
 //! store, and nothing here judges.
 
 mod baseline;
+mod error;
+#[cfg(test)]
+mod fake;
 mod pages;
 mod scan;
 mod settle;
@@ -14,8 +16,9 @@ mod sight;
 mod store;
 
 pub use baseline::Baseline;
+pub use error::StoreError;
 pub use scan::ScanContext;
 pub use settle::Observation;
 pub use settled::SettlePlan;
 pub use sight::control_sightings;
-pub use store::{StoreClient, StoreError};
+pub use store::StoreClient;

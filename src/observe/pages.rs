@@ -5,7 +5,8 @@
 
 use std::collections::HashSet;
 
-use super::store::{StoreClient, StoreError};
+use super::error::StoreError;
+use super::store::StoreClient;
 use crate::dialect::{
     Dialect, FactRecord, MessageRecord, PageNumber, Question, RowCursor, SessionRecord, UserRecord,
 };

@@ -8,9 +8,10 @@ use futures_util::stream;
 use tokio::sync::mpsc;
 
 use super::baseline::Baseline;
+use super::error::StoreError;
 use super::pages::Walk;
 use super::sight::{self, ReadAt, Record};
-use super::store::{StoreClient, StoreError};
+use super::store::StoreClient;
 use crate::clock::RunClock;
 use crate::dialect::{FactRecord, MessageRecord, SessionRecord};
 use crate::event::Event;
@@ -355,3 +356,6 @@ impl Reading<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

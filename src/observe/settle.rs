@@ -91,3 +91,186 @@ fn observed(scans: &[Scan], reason: Option<String>) -> Observation {
         reason,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::super::fake::{Content, FakeSession, FakeStore, Quirk, context, sightings, turn};
+    use super::*;
+    use crate::model::Micros;
+    use crate::stop::stop_pair;
+
+    fn plan(context: &ScanContext) -> SettlePlan {
+        SettlePlan {
+            first_scan: 1,
+            last_completed: context.clock.now(),
+            lag_p999: Duration::ZERO,
+        }
+    }
+
+    /// Settles with nothing missing and nobody stopping.
+    async fn settle(store: &FakeStore, context: &ScanContext) -> (Observation, Vec<Scan>) {
+        let client = store.connect(context).await;
+        let (sender, mut receiver) = mpsc::channel(100_000);
+        let (_stopper, mut stop) = stop_pair();
+        let observed = client
+            .settle(context, plan(context), &sender, || 0, &mut stop)
+            .await;
+        let mut scans = Vec::new();
+        while let Ok(event) = receiver.try_recv() {
+            if let Event::Scanned(scan) = event {
+                scans.push(scan);
+            }
+        }
+        (observed, scans)
+    }
+
+    #[tokio::test]
+    async fn an_empty_store_settles() {
+        let store = FakeStore::start(Content::default());
+        let (observed, scans) = settle(&store, &context()).await;
+        assert_eq!((observed.settled, observed.complete), (true, true));
+        assert_eq!(observed.reason, None);
+        assert!(observed.scans >= 3);
+        assert_eq!(scans.len(), observed.scans as usize);
+        assert_eq!(scans.last().unwrap().digest, "0".repeat(32));
+    }
+
+    #[tokio::test]
+    async fn a_slow_store_is_waited_for() {
+        let late = FakeSession {
+            from_list: 8,
+            ..turn(1, 1)
+        };
+        let store = FakeStore::start(Content {
+            sessions: vec![turn(0, 0), late],
+            ..Content::default()
+        });
+        let mut context = context();
+        let mut scenario = (*context.scenario).clone();
+        scenario.memory.settle.deadline = Duration::from_secs(60);
+        context.scenario = Arc::new(scenario);
+        let client = store.connect(&context).await;
+        let (sender, mut receiver) = mpsc::channel(100_000);
+        let (_stopper, mut stop) = stop_pair();
+        let mut seen = HashSet::new();
+        let missing = move || {
+            while let Ok(event) = receiver.try_recv() {
+                if let Event::Sighted(sighting) = event {
+                    seen.insert(sighting.record_id);
+                }
+            }
+            6 - seen.len().min(6) as u64
+        };
+        let observed = client
+            .settle(&context, plan(&context), &sender, missing, &mut stop)
+            .await;
+        assert!(observed.settled && observed.complete, "{observed:?}");
+        assert!(observed.scans >= 6, "{observed:?}");
+    }
+
+    #[tokio::test]
+    async fn what_never_comes_is_waited_for_until_a_scan_began_after_the_deadline() {
+        let store = FakeStore::start(Content {
+            sessions: vec![turn(0, 0)],
+            ..Content::default()
+        });
+        let context = context();
+        let client = store.connect(&context).await;
+        let (sender, mut receiver) = mpsc::channel(100_000);
+        let (_stopper, mut stop) = stop_pair();
+        let plan = plan(&context);
+        let observed = client
+            .settle(&context, plan, &sender, || 1, &mut stop)
+            .await;
+        assert!(observed.settled && observed.complete, "{observed:?}");
+        let mut last = Micros(0);
+        while let Ok(event) = receiver.try_recv() {
+            if let Event::Scanned(scan) = event {
+                last = scan.started;
+            }
+        }
+        assert!(last >= plan.last_completed + context.scenario.memory.settle.deadline);
+    }
+
+    #[tokio::test]
+    async fn a_store_that_never_settles_is_given_up() {
+        let store = FakeStore::start(Content {
+            sessions: vec![turn(0, 0)],
+            quirks: vec![Quirk::NeverQuiet],
+            ..Content::default()
+        });
+        let (observed, scans) = settle(&store, &context()).await;
+        assert!(!observed.settled);
+        assert!(observed.complete);
+        let reason = observed.reason.unwrap();
+        assert!(reason.contains("still changing"), "{reason}");
+        assert!(scans.len() >= 6);
+    }
+
+    #[tokio::test]
+    async fn a_store_that_always_loses_a_page_is_given_up_as_incomplete() {
+        let store = FakeStore::start(Content {
+            sessions: vec![turn(0, 0)],
+            quirks: vec![Quirk::LosesPage(1)],
+            ..Content::default()
+        });
+        let (observed, _) = settle(&store, &context()).await;
+        assert_eq!((observed.settled, observed.complete), (false, false));
+        assert!(observed.reason.unwrap().contains("announced 2"));
+    }
+
+    #[tokio::test]
+    async fn a_store_that_is_gone_ends_it_at_once() {
+        let store = FakeStore::start(Content {
+            sessions: (0..40).map(|n| turn(n, n)).collect(),
+            dies_after: Some(20),
+            ..Content::default()
+        });
+        let (observed, scans) = settle(&store, &context()).await;
+        assert_eq!((observed.settled, observed.complete), (false, false));
+        assert_eq!(scans.len(), 1);
+        assert!(observed.reason.is_some());
+    }
+
+    #[tokio::test]
+    async fn leaving_is_not_delayed() {
+        let store = FakeStore::start(Content {
+            sessions: vec![turn(0, 0)],
+            ..Content::default()
+        });
+        let context = context();
+        let client = store.connect(&context).await;
+        store.content().quirks.push(Quirk::Frozen);
+        let (sender, _receiver) = mpsc::channel(100);
+        let (stopper, mut stop) = stop_pair();
+        stopper.ask(StopLevel::Leave);
+        let observed = client
+            .settle(&context, plan(&context), &sender, || 0, &mut stop)
+            .await;
+        assert_eq!((observed.settled, observed.scans), (false, 0));
+    }
+
+    #[tokio::test]
+    async fn the_control_is_told_with_the_last_scan() {
+        let store = FakeStore::start(Content::default());
+        let context = context();
+        let client = store.connect(&context).await;
+        let (sender, receiver) = mpsc::channel(1_000);
+        let (_stopper, mut stop) = stop_pair();
+        let observed = client
+            .settle(&context, plan(&context), &sender, || 0, &mut stop)
+            .await;
+        let told = sightings(receiver);
+        let control: Vec<_> = told.iter().filter(|s| s.control).collect();
+        assert_eq!(control.len(), 2);
+        assert!(
+            control
+                .iter()
+                .all(|s| s.reads == 2 && s.scan == observed.scans)
+        );
+    }
+}

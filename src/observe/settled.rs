@@ -84,3 +84,132 @@ fn give_up_reason(scans: &[Scan]) -> String {
     let last_fault = scans.last().and_then(|scan| scan.incomplete_reason.clone());
     last_fault.unwrap_or_else(|| "the store was still changing at the deadline".to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: u64 = 1_000;
+
+    fn settle() -> Settle {
+        Settle {
+            task_limit: Duration::from_millis(200),
+            deadline: Duration::from_secs(5),
+            pause: Duration::from_millis(100),
+        }
+    }
+
+    fn plan() -> SettlePlan {
+        SettlePlan {
+            first_scan: 1,
+            last_completed: Micros(0),
+            lag_p999: Duration::ZERO,
+        }
+    }
+
+    /// Scans of 10 ms each: when they began, in milliseconds, and what they saw; `!` is
+    /// incomplete.
+    fn scans(told: &[(u64, &str)]) -> Vec<Scan> {
+        let scan = |(number, (started, digest)): (u32, &(u64, &str))| Scan {
+            scan: number,
+            started: Micros(started * MS),
+            ended: Micros((started + 10) * MS),
+            digest: digest.trim_end_matches('!').to_owned(),
+            sessions: 0,
+            messages: 0,
+            facts: 0,
+            unattributable: 0,
+            complete: !digest.ends_with('!'),
+            incomplete_reason: digest
+                .ends_with('!')
+                .then(|| "a page is missing".to_owned()),
+        };
+        (1..).zip(told).map(scan).collect()
+    }
+
+    #[test]
+    fn three_equal_complete_scans_over_the_span_settle() {
+        let span = Duration::from_millis(300);
+        for (told, settled) in [
+            (&[][..], false),
+            (&[(0, "a"), (500, "a")], false),
+            (&[(0, "a"), (150, "a"), (310, "a")], true),
+            (&[(0, "a"), (150, "a"), (309, "a")], false),
+            (&[(0, "a"), (150, "b"), (310, "a")], false),
+            (&[(0, "a"), (150, "a!"), (310, "a")], false),
+            (&[(0, "a"), (150, "a"), (310, "a!")], false),
+            (&[(0, "b"), (9, "a"), (150, "a"), (310, "a")], false),
+            (
+                &[(0, "b"), (9, "a"), (150, "a"), (310, "a"), (330, "a")],
+                true,
+            ),
+        ] {
+            assert_eq!(is_settled(&scans(told), span), settled, "{told:?}");
+        }
+    }
+
+    #[test]
+    fn the_span_covers_the_tasks_and_the_lag_that_was_seen() {
+        assert_eq!(span(&settle(), Duration::ZERO), Duration::from_millis(300));
+        let lag = Duration::from_millis(101);
+        assert_eq!(span(&settle(), lag), Duration::from_millis(303));
+    }
+
+    #[test]
+    fn what_is_missing_is_waited_for_until_its_deadline() {
+        let quiet = [(0, "a"), (150, "a"), (310, "a")];
+        let too_early = [(0, "a"), (150, "a"), (4_999, "a")];
+        let late_enough = [(0, "a"), (150, "a"), (5_000, "a")];
+        let moving = [
+            (9_000, "a"),
+            (9_100, "b"),
+            (9_200, "c"),
+            (9_300, "d"),
+            (9_400, "e"),
+        ];
+        let mut moving_long = moving.to_vec();
+        moving_long.push((10_001, "f"));
+        let pause = settle().pause;
+        for (told, missing, now, next) in [
+            (&quiet[..], 0, 320, Next::Settled),
+            (&quiet[..], 1, 320, Next::Again(pause)),
+            (
+                &quiet[..],
+                1,
+                2_000,
+                Next::Again(Duration::from_millis(500)),
+            ),
+            (&quiet[..], 1, 4_900, Next::Again(pause)),
+            (&too_early[..], 1, 5_010, Next::Again(Duration::ZERO)),
+            (&late_enough[..], 1, 5_010, Next::Settled),
+            (&moving[..], 0, 9_410, Next::Again(pause)),
+            (&moving[..], 0, 10_100, Next::Again(pause)),
+            (
+                &moving_long[..],
+                0,
+                10_100,
+                Next::GiveUp("the store was still changing at the deadline".into()),
+            ),
+        ] {
+            let end = Micros(10_000 * MS);
+            let decided = next_step(
+                &scans(told),
+                (&settle(), &plan(), end),
+                missing,
+                Micros(now * MS),
+            );
+            assert_eq!(decided, next, "{told:?} {missing} {now}");
+        }
+    }
+
+    #[test]
+    fn giving_up_names_the_last_fault() {
+        let told: Vec<_> = (0..6).map(|n| (n * 2_000, "a!")).collect();
+        let end = Micros(10_000 * MS);
+        let now = Micros(10_010 * MS);
+        assert_eq!(
+            next_step(&scans(&told), (&settle(), &plan(), end), 0, now),
+            Next::GiveUp("a page is missing".into())
+        );
+    }
+}

@@ -178,3 +178,107 @@ fn control_text(context: &ScanContext, user: UserIx, item: u16) -> String {
     let planted = canary::plant(id, &context.scenario.target.trigger_words);
     format!("Please note this for later and finish with the reference word {planted}.")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fake::{context, owner, session_name, text};
+    use super::*;
+
+    #[test]
+    fn the_control_is_a_pair_of_messages_under_swapped_owners() {
+        let context = context();
+        let control = control_sightings(&context, 7);
+        let [first, second] = CONTROL_USERS.map(UserIx);
+        let seen: Vec<_> = control
+            .iter()
+            .map(|s| (s.record_id.as_str(), s.canaries[0].id.user, s.owner.clone()))
+            .collect();
+        assert_eq!(
+            seen,
+            [
+                ("control-1", first, Some(owner(second.0))),
+                ("control-2", second, Some(owner(first.0))),
+            ]
+        );
+        for sighting in &control {
+            assert_eq!(sighting.canaries.len(), 1);
+            assert_eq!(sighting.canaries[0].exactness, Exactness::Exact);
+            assert_eq!(sighting.canaries[0].id.kind, CanaryKind::Control);
+            assert!(sighting.excerpt.is_some() && sighting.control);
+            assert_eq!((sighting.scan, sighting.reads), (7, 2));
+        }
+    }
+
+    #[test]
+    fn every_part_of_a_record_counts_in_the_digest_but_when_and_where_it_was_read_does_not() {
+        let context = context();
+        let (body, other_body) = (text(0, 0, 0), text(0, 0, 1));
+        let (session, owner) = (session_name(0, 0), owner(0));
+        let record = Record {
+            kind: RecordType::Message,
+            id: "m1",
+            owner: Some(&owner),
+            session: Some(&session),
+            role: Role::User,
+            position: 0,
+            body: &body,
+        };
+        let part = |record: Record<'_>, scan: u32| {
+            let at = context.clock.now();
+            digest_part(&sight(&context, &record, ReadAt { scan, at }))
+        };
+        let same = part(record, 1);
+        assert_eq!(
+            part(
+                Record {
+                    position: 5,
+                    ..record
+                },
+                2
+            ),
+            same
+        );
+        for other in [
+            Record {
+                kind: RecordType::Fact,
+                ..record
+            },
+            Record { id: "m2", ..record },
+            Record {
+                owner: None,
+                ..record
+            },
+            Record {
+                owner: Some(""),
+                ..record
+            },
+            Record {
+                session: None,
+                ..record
+            },
+            Record {
+                body: &other_body,
+                ..record
+            },
+        ] {
+            assert_ne!(part(other, 1), same, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn owners_and_names_of_other_runs_and_people_are_not_ours() {
+        let context = context();
+        for (id, owner, ours) in [
+            ("cw-0012abcd-u1-s1", None, true),
+            ("cw-0012abcd-odd", None, true),
+            ("x", Some("dev-oid-cw-0012abcd-u3"), true),
+            ("cw-0012abce-u1-s1", None, false),
+            ("x", Some("dev-oid-cw-0012abce-u3"), false),
+            ("x", Some("dev-oid-anna"), false),
+            ("x", Some("cw-0012abcd-u3"), false),
+            ("x", None, false),
+        ] {
+            assert_eq!(is_our_session(&context, id, owner), ours, "{id} {owner:?}");
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! Scans of a fake store.
+
+use super::super::fake::{
+    Content, FakeSession, FakeStore, OTHER_RUN, Quirk, block, context, ids, owner, scan,
+    session_name, text, text_of, turn,
+};
+use super::*;
+use crate::model::CanaryKind;
+
+fn session(id: &str, owner: Option<&str>, messages: &[(&str, String)]) -> FakeSession {
+    FakeSession {
+        id: id.into(),
+        owner: owner.map(str::to_owned),
+        messages: messages
+            .iter()
+            .map(|(id, text)| ((*id).to_owned(), "user", text.clone()))
+            .collect(),
+        from_list: 0,
+    }
+}
+
+fn excerpts(sightings: &[Sighting]) -> Vec<&str> {
+    let kept = sightings.iter().filter(|s| s.excerpt.is_some());
+    kept.map(|s| s.record_id.as_str()).collect()
+}
+
+#[tokio::test]
+async fn a_clean_store_is_read_whole_and_nothing_is_quoted() {
+    let store = FakeStore::start(Content {
+        sessions: vec![turn(0, 0), turn(1, 1)],
+        users: vec![owner(0), owner(1)],
+        facts: vec![(owner(1), "f1".into(), None, block(1, 2, 0))],
+        ..Content::default()
+    });
+    let (scan, seen) = scan(&store, &context()).await;
+    assert!(scan.complete, "{:?}", scan.incomplete_reason);
+    assert_eq!((scan.sessions, scan.messages, scan.facts), (2, 4, 1));
+    assert_eq!(scan.unattributable, 0);
+    assert_eq!(seen.len(), 7);
+    assert_eq!(excerpts(&seen), [""; 0]);
+    let fact = seen.iter().find(|s| s.record_id == "f1").unwrap();
+    assert_eq!((&fact.owner, &fact.session), (&Some(owner(1)), &None));
+    assert_eq!(fact.canaries.len(), 1);
+}
+
+#[tokio::test]
+async fn sessions_are_ours_by_name_by_owner_or_by_canary() {
+    let other = text_of(OTHER_RUN, (0, 0, 0), CanaryKind::Turn);
+    let store = FakeStore::start(Content {
+        sessions: vec![
+            session(&session_name(0, 0), None, &[("m1", text(0, 0, 0))]),
+            session("server-1", Some(&owner(1)), &[("m2", "no canary".into())]),
+            session(
+                "server-2",
+                Some("anna"),
+                &[("m3", text(2, 2, 0)), ("m4", "Anna's own words".into())],
+            ),
+            session("server-3", Some("anna"), &[("m5", "more of Anna's".into())]),
+            session("cw-0012abce-u0-s0", None, &[("m6", other.clone())]),
+            session("two words", None, &[("m7", text(3, 3, 0))]),
+        ],
+        ..Content::default()
+    });
+    let (scan, seen) = scan(&store, &context()).await;
+    assert!(scan.complete, "{:?}", scan.incomplete_reason);
+    let expected = [
+        session_name(0, 0),
+        "server-1".into(),
+        "server-2".into(),
+        "two words".into(),
+    ];
+    let expected = expected.iter().map(String::as_str);
+    let expected: HashSet<_> = expected.chain(["m1", "m2", "m3", "m7"]).collect();
+    assert_eq!(ids(&seen), expected);
+    assert_eq!(scan.unattributable, 1, "m2");
+    assert_eq!(excerpts(&seen), ["m1", "m3", "m7"]);
+    assert!(!format!("{seen:?}").contains("anna's own"));
+}
+
+#[tokio::test]
+async fn facts_are_found_under_users_placeholders_and_strangers() {
+    let us = owner(0);
+    let fact = |user: &str, id: &str, owner: Option<&str>, text: String| {
+        (
+            user.to_owned(),
+            id.to_owned(),
+            owner.map(str::to_owned),
+            text,
+        )
+    };
+    let store = FakeStore::start(Content {
+        users: vec!["anna".into(), us.clone()],
+        facts: vec![
+            fact(&us, "f1", None, block(0, 0, 0)),
+            fact(&us, "f2", None, "torn off".into()),
+            fact(&us, "f3", Some(&us), block(1, 0, 0)),
+            fact("poc-user", "f4", None, block(0, 0, 1)),
+            fact("anna", "f5", None, block(0, 0, 2)),
+            fact("anna", "f6", None, "Anna's own".into()),
+            fact("anna", "f3", Some(&us), block(1, 0, 0)),
+        ],
+        ..Content::default()
+    });
+    let (scan, seen) = scan(&store, &context()).await;
+    assert!(scan.complete, "{:?}", scan.incomplete_reason);
+    let order: Vec<_> = seen.iter().map(|s| s.record_id.as_str()).collect();
+    assert_eq!(order, ["f1", "f2", "f3", "f4", "f5"]);
+    assert_eq!((scan.facts, scan.unattributable), (5, 1));
+    assert_eq!(excerpts(&seen), ["f3", "f4", "f5"]);
+}
+
+#[tokio::test]
+async fn pages_may_come_shuffled_but_the_digest_does_not_change() {
+    let long = FakeSession {
+        messages: (0..1_001)
+            .map(|n| (format!("m{n}"), "user", text(0, 0, n)))
+            .collect(),
+        ..turn(0, 0)
+    };
+    let mut sessions = vec![long];
+    sessions.extend((1..=500).map(|n| FakeSession {
+        messages: vec![],
+        ..turn(n, n)
+    }));
+    let mut scans = Vec::new();
+    for quirks in [vec![], vec![Quirk::ShufflesPages]] {
+        let store = FakeStore::start(Content {
+            sessions: sessions.clone(),
+            quirks,
+            ..Content::default()
+        });
+        let (scan, _) = scan(&store, &context()).await;
+        assert!(scan.complete, "{:?}", scan.incomplete_reason);
+        assert_eq!((scan.sessions, scan.messages), (501, 1_001));
+        scans.push(scan.digest);
+    }
+    assert_eq!(scans[0], scans[1]);
+}
+
+#[tokio::test]
+async fn a_lost_page_makes_the_scan_incomplete() {
+    let long = FakeSession {
+        messages: (0..501)
+            .map(|n| (format!("m{n}"), "user", text(0, 0, n)))
+            .collect(),
+        ..turn(0, 0)
+    };
+    for page in [1, 2] {
+        let store = FakeStore::start(Content {
+            sessions: vec![long.clone()],
+            quirks: vec![Quirk::LosesPage(page)],
+            ..Content::default()
+        });
+        let (scan, _) = scan(&store, &context()).await;
+        assert!(!scan.complete);
+        let reason = scan.incomplete_reason.unwrap();
+        assert!(
+            reason.contains("announced 501 records and gave"),
+            "{reason}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_refused_read_leaves_the_rest_as_evidence() {
+    let store = FakeStore::start(Content {
+        sessions: vec![turn(0, 0)],
+        facts: vec![("poc-user".into(), "f1".into(), None, block(0, 0, 0))],
+        ..Content::default()
+    });
+    let context = context();
+    let client = store.connect(&context).await;
+    store.content().quirks.push(Quirk::RefusesMessages);
+    let (sender, receiver) = mpsc::channel(100);
+    let scan = client.scan(&context, 1, &sender).await;
+    assert!(!scan.complete);
+    let seen = super::super::fake::sightings(receiver);
+    assert_eq!(
+        ids(&seen),
+        HashSet::from([session_name(0, 0).as_str(), "f1"])
+    );
+}
+
+#[tokio::test]
+async fn only_a_session_that_may_be_ours_disturbs_a_scan_by_appearing() {
+    for (appearing, complete) in [
+        (turn(1, 1), false),
+        (session("server-9", Some(&owner(1)), &[]), false),
+        (session("chat-of-anna", Some("anna"), &[]), true),
+    ] {
+        let store = FakeStore::start(Content {
+            sessions: vec![turn(0, 0)],
+            ..Content::default()
+        });
+        let context = context();
+        let client = store.connect(&context).await;
+        store.content().appearing = vec![appearing];
+        let (sender, _receiver) = mpsc::channel(100);
+        let scan = client.scan(&context, 1, &sender).await;
+        assert_eq!(scan.complete, complete, "{:?}", scan.incomplete_reason);
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_goes_in_mid_scan_ends_the_scan() {
+    let store = FakeStore::start(Content {
+        sessions: (0..40).map(|n| turn(n, n)).collect(),
+        dies_after: Some(20),
+        ..Content::default()
+    });
+    let (scan, _) = scan(&store, &context()).await;
+    assert!(!scan.complete);
+    assert!(scan.messages < 80);
+}
+
+#[tokio::test]
+async fn what_was_there_before_is_known_by_hash_alone() {
+    let store = FakeStore::start(Content {
+        sessions: vec![session("anna-1", Some("anna"), &[])],
+        users: vec!["anna".into()],
+        ..Content::default()
+    });
+    let context = context();
+    let client = store.connect(&context).await;
+    let baseline = client.baseline().await.unwrap();
+    assert!(baseline.has_session("anna-1") && baseline.has_user("anna"));
+    assert!(!baseline.has_session("anna-2") && !baseline.has_user("bob"));
+    assert_eq!((baseline.session_cursor, baseline.user_cursor), (1, 1));
+    let restored = Baseline::from_hashes(
+        (baseline.session_hashes(), baseline.session_cursor),
+        (baseline.user_hashes(), baseline.user_cursor),
+    );
+    assert_eq!(restored, baseline);
+}
+
+#[tokio::test]
+async fn a_message_stored_in_an_old_session_is_found() {
+    let store = FakeStore::start(Content {
+        sessions: vec![session("anna-1", Some("anna"), &[("m1", "hers".into())])],
+        ..Content::default()
+    });
+    let mut context = context();
+    let client = store.connect(&context).await;
+    context.baseline = client.baseline().await.unwrap();
+    let stray = ("m2".to_owned(), "user", text(0, 0, 0));
+    store.content().sessions[0].messages.push(stray);
+    let (_, seen) = scan(&store, &context).await;
+    assert_eq!(ids(&seen), HashSet::from(["anna-1", "m2"]));
+}
