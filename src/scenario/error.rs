@@ -96,7 +96,7 @@ impl Place {
         let marked = text[start..end.min(line_end)].chars().count();
         // A window that holds the mark, with some of what stands before it.
         let skipped = (before + marked.min(LINE_CHARS_MAX / 2)).saturating_sub(LINE_CHARS_MAX);
-        let source: String = line_text
+        let source: String = masked(line_text)
             .chars()
             .skip(skipped)
             .take(LINE_CHARS_MAX)
@@ -130,7 +130,7 @@ impl fmt::Display for ScenarioError {
 
 /// Text from outside as it may be printed: on one line, without control characters, and cut.
 pub(super) fn quoted(text: &str) -> String {
-    let mut shown: String = text
+    let mut shown: String = masked(text)
         .chars()
         .take(QUOTE_CHARS_MAX)
         .map(|c| if c.is_whitespace() { ' ' } else { c })
@@ -167,6 +167,23 @@ fn fold(word: &str) -> String {
         .collect()
 }
 
+/// Hides the user name and password of a URL, one star for each character, so that columns stay.
+fn masked(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(scheme_end) = rest.find("://").map(|start| start + "://".len()) {
+        let (before, after) = rest.split_at(scheme_end);
+        shown.push_str(before);
+        let ends = |c: char| c.is_whitespace() || matches!(c, '"' | '\'');
+        let address = &after[..after.find(ends).unwrap_or(after.len())];
+        let secret = &address[..address.rfind('@').unwrap_or(0)];
+        shown.extend(secret.chars().map(|_| '*'));
+        rest = &after[secret.len()..];
+    }
+    shown.push_str(rest);
+    shown
+}
+
 fn printable_char(c: char) -> char {
     if c == '\t' {
         ' '
@@ -178,7 +195,11 @@ fn printable_char(c: char) -> char {
 }
 
 fn show(f: &mut fmt::Formatter<'_>, file: &str, problem: &Problem) -> fmt::Result {
-    f.write_str(file)?;
+    write!(
+        f,
+        "{}",
+        file.chars().map(printable_char).collect::<String>()
+    )?;
     if let Some(place) = &problem.place {
         write!(f, ":{}:{}", place.line, place.column)?;
     }
@@ -239,6 +260,21 @@ mod tests {
                     assert!(!place.source.contains(char::is_control));
                 }
             }
+        }
+    }
+
+    #[test]
+    fn passwords_are_not_shown() {
+        for (text, shown) in [
+            ("http://me:secret@host/a", "http://*********@host/a"),
+            (
+                "a = \"http://h\" # http://x@y",
+                "a = \"http://h\" # http://*@y",
+            ),
+            ("mail me@host", "mail me@host"),
+            ("://", "://"),
+        ] {
+            assert_eq!(masked(text), shown);
         }
     }
 

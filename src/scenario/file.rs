@@ -1,27 +1,30 @@
 //! The scenario file as it is written: every key, with the text that explains it.
 //!
 //! The doc comments of the fields are the descriptions of the published JSON Schema. What the
-//! values become is decided in `read.rs`.
+//! values become is decided in `convert.rs`.
 
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::value::{
-    Auth, BaseUrl, Counts, ExecutorText, Field, FileNames, IdsText, Int, KindText, Name, Path,
-    Pauses, SessionPath, Speed, StoreUrl, Template, Text, Texts, Time, TriggerWords,
+use super::text::{
+    Auth, BaseUrl, ExecutorText, FileNames, IdsText, KindText, Line, Name, Path, SessionPath,
+    StoreUrl, Template, Texts, TriggerWords,
 };
+use super::value::{Counts, Field, Int, Pauses, Speed, Time};
 use crate::model::limits::{PLANNED_USERS_MAX, SESSIONS_MAX};
 
 /// Operations of one session.
-pub(super) const STEPS_MAX: u32 = 10_000;
+const STEPS_MAX: u32 = 10_000;
 /// Words of a chat turn. Zep CE refuses messages above 2 500 characters, without a sound.
-pub(super) const WORDS_MAX: u32 = 250;
+const WORDS_MAX: u32 = 250;
 /// Characters of a document below which a store's chunk may hold no canary.
-pub(super) const CHARACTERS_MIN: u32 = 300;
+const CHARACTERS_MIN: u32 = 300;
 /// Characters of a document.
-pub(super) const CHARACTERS_MAX: u32 = 10_000_000;
+const CHARACTERS_MAX: u32 = 10_000_000;
+/// Characters of all documents of one session: beyond them a canary would come too seldom.
+pub(super) const SESSION_CHARACTERS_MAX: u64 = 1_000_000_000;
 /// Reads of the store in flight at once.
 const READ_CONCURRENCY_MAX: u32 = 1_024;
 
@@ -32,7 +35,7 @@ pub(super) struct RawFile {
     /// Version of the file format. Default 1.
     pub(super) version: Field<Int<1, 1>>,
     /// One line for people: what the scenario does.
-    pub(super) description: Field<Text>,
+    pub(super) description: Field<Line>,
     /// The synthetic users.
     pub(super) users: RawUsers,
     /// The backend under test. Without a URL, here or as a flag, the embedded lab.

@@ -1,8 +1,8 @@
 //! What to do to which target: a [`Scenario`] that is valid by construction.
 //!
-//! `file.rs` holds the raw TOML form, `read.rs` turns it into these types, `overrides.rs` puts
-//! flags in the place of its values; nothing else may build them from user input. The values here
-//! are complete: every default is filled in.
+//! `file.rs` holds the raw TOML form, `read.rs` checks a file, `convert.rs` turns it into these
+//! types, `overrides.rs` puts flags in the place of its values; nothing else may build them from
+//! user input. The values here are complete: every default is filled in.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -12,12 +12,16 @@ use url::Url;
 
 use crate::model::{GroupIx, OpKind};
 
+mod convert;
 mod embedded;
 mod error;
 mod file;
 mod overrides;
 mod read;
 mod schema;
+mod text;
+#[cfg(test)]
+mod tests;
 mod value;
 
 pub use embedded::embedded;
@@ -25,7 +29,8 @@ pub use error::{BadValue, Place, Problem, ScenarioError};
 pub use overrides::Overrides;
 pub use read::{decode, parse, parse_with};
 pub use schema::json_schema;
-pub use value::{read_auth, read_duration, read_store, read_url};
+pub use text::{read_auth, read_store, read_url};
+pub use value::read_duration;
 
 /// A valid scenario.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -3,69 +3,17 @@
 //! Each stage reports everything that it finds; a later stage runs only on a file that passed
 //! the earlier ones, because a misspelt key would look like a missing one.
 
-use std::collections::BTreeMap;
-use std::ops::{Range, RangeInclusive};
-use std::time::Duration;
+use std::ops::Range;
 
-use toml::de::DeTable;
+use toml::de::{DeTable, DeValue};
+use toml::{Spanned, Value};
 
-use super::error::{BadValue, Place, Problem, ScenarioError, nearest, quoted};
-use super::file::{RawFile, RawGroup, RawMemory, RawSession, RawTarget};
-use super::overrides::{Given, Overrides, resolve};
+use super::Scenario;
+use super::error::{BadValue, Place, Problem, ScenarioError, quoted};
+use super::file::RawFile;
+use super::overrides::{Overrides, resolve};
 use super::schema::{KeyFault, wrong_keys};
-use super::value::{ExecutorName, ExecutorText, Field, KindName, KindText, Leaf};
-use super::{
-    AuthKind, ChatSpec, Executor, FileName, Group, Memory, OwnerTemplate, Paths, Pause, PerChannel,
-    Scenario, SessionIds, SessionSpec, Settle, Store, Target, Timeouts, UploadSpec, VoiceSpec,
-};
-use crate::model::GroupIx;
-
-/// Stand-in users that an Engram backend is known to write as.
-const PLACEHOLDERS: [&str; 12] = [
-    "poc-user",
-    "dev-user",
-    "dev-oid-dev-user",
-    "ws-user",
-    "voice-user",
-    "mcp-user",
-    "sage",
-    "elena-delegate",
-    "marcus-delegate",
-    "internal-agent",
-    "system-ingestion",
-    "user-derek",
-];
-/// Words that start tools in Engram's agents.
-const TRIGGER_WORDS: [&str; 24] = [
-    "story",
-    "acceptance",
-    "stakeholder",
-    "ingest",
-    "source",
-    "validate",
-    "timeline",
-    "schedule",
-    "status",
-    "report",
-    "risk",
-    "bau",
-    "flow",
-    "narrative",
-    "visual",
-    "diagram",
-    "draw",
-    "paint",
-    "image",
-    "picture",
-    "create",
-    "generate",
-    "make",
-    "show",
-];
-/// How Engram's answer begins when the agent has failed.
-const APOLOGY: &str = "I apologize, but I encountered an issue";
-/// Sessions in flight at once in an open group that does not say.
-const MAX_VUS: u32 = 50;
+use super::value::{Field, Leaf};
 
 /// Reads a scenario file.
 ///
@@ -102,7 +50,7 @@ pub fn parse_with(
         return Err(failed(wrong));
     }
     let raw: RawFile =
-        toml::from_str(text).map_err(|error| failed(vec![toml_problem(text, &error)]))?;
+        toml::from_str(text).map_err(|error| failed(vec![value_problem(text, &error)]))?;
     let mut reader = Reader {
         text,
         tree,
@@ -148,281 +96,30 @@ pub fn decode<'a>(bytes: &'a [u8], file: &str) -> Result<&'a str, ScenarioError>
 ///
 /// Where a value is wrong a stand-in takes its place, so that the rest is checked too; a reader
 /// with problems never gives its result away.
-struct Reader<'a> {
+pub(super) struct Reader<'a> {
     text: &'a str,
     tree: &'a DeTable<'a>,
-    problems: Vec<Problem>,
+    pub(super) problems: Vec<Problem>,
 }
 
 impl Reader<'_> {
-    fn file(&mut self, name: &str, raw: &RawFile) -> (Scenario, Given) {
-        self.take(&["version"], &raw.version, 1);
-        let target = self.target(&raw.target);
-        let (memory, store) = self.memory(&raw.memory);
-        let sessions: BTreeMap<&str, SessionSpec> = raw
-            .sessions
-            .iter()
-            .map(|(name, raw)| (name.as_str(), self.session(name, raw)))
-            .collect();
-        let groups = self.groups(&raw.load, &sessions);
-        let users = self.opt(&["users", "count"], &raw.users.count);
-        let given = Given { users, store };
-        let scenario = Scenario {
-            name: name.to_owned(),
-            description: self.take(&["description"], &raw.description, String::new()),
-            target,
-            memory,
-            users: users.unwrap_or(1),
-            groups,
-        };
-        (scenario, given)
-    }
-
-    fn target(&mut self, raw: &RawTarget) -> Target {
-        let strings = |words: &[&str]| {
-            words
-                .iter()
-                .map(|word| (*word).to_owned())
-                .collect::<Vec<_>>()
-        };
-        let placeholders = strings(&PLACEHOLDERS);
-        let apologies = strings(&[APOLOGY]);
-        let trigger_words = strings(&TRIGGER_WORDS);
-        let (paths, owner, limits) = (&raw.paths, &raw.expected_owner, &raw.timeouts);
-        let path = |key| ["target", "paths", key];
-        let expected = |key| ["target", "expected_owner", key];
-        let limit = |key| ["target", "timeouts", key];
-        let of_owner = || OwnerTemplate {
-            before: "dev-oid-".to_owned(),
-            after: String::new(),
-        };
-        let chat = "/api/v1/chat".to_owned();
-        let upload = "/api/v1/etl/ingest".to_owned();
-        let voice = "/api/v1/voice/voicelive/{session}".to_owned();
-        let health = "/health".to_owned();
-        Target {
-            url: self.opt(&["target", "url"], &raw.url),
-            paths: Paths {
-                chat: self.take(&path("chat"), &paths.chat, chat),
-                upload: self.take(&path("upload"), &paths.upload, upload),
-                voice: self.take(&path("voice"), &paths.voice, voice),
-                health: self.take(&path("health"), &paths.health, health),
-            },
-            auth: self.take(&["target", "auth"], &raw.auth, AuthKind::Dev),
-            expected_owner: PerChannel {
-                chat: self.take(&expected("chat"), &owner.chat, of_owner()),
-                upload: self.take(&expected("upload"), &owner.upload, of_owner()),
-                voice: self.take(&expected("voice"), &owner.voice, of_owner()),
-            },
-            placeholders: self.take(&["target", "placeholders"], &raw.placeholders, placeholders),
-            timeouts: Timeouts {
-                connect: self.take(&limit("connect"), &limits.connect, seconds(10)),
-                chat: self.take(&limit("chat"), &limits.chat, seconds(60)),
-                upload: self.take(&limit("upload"), &limits.upload, seconds(60)),
-                voice: self.take(&limit("voice"), &limits.voice, seconds(30)),
-            },
-            trigger_words: self.take(
-                &["target", "trigger_words"],
-                &raw.trigger_words,
-                trigger_words,
-            ),
-            apologies: self.take(&["target", "apologies"], &raw.apologies, apologies),
-        }
-    }
-
-    fn memory(&mut self, raw: &RawMemory) -> (Memory, Option<Store>) {
-        let settle = |key| ["memory", "settle", key];
-        let memory = Memory {
-            store: Store::Lab,
-            settle: Settle {
-                task_limit: self.take(&settle("task_limit"), &raw.settle.task_limit, seconds(10)),
-                deadline: self.take(&settle("deadline"), &raw.settle.deadline, seconds(120)),
-                pause: self.take(&settle("pause"), &raw.settle.pause, seconds(2)),
-            },
-            read_timeout: self.take(&["memory", "read_timeout"], &raw.read_timeout, seconds(90)),
-            read_concurrency: self.take(&["memory", "read_concurrency"], &raw.read_concurrency, 16),
-            lag_sample_every: self.take(&["memory", "lag_sample_every"], &raw.lag_sample_every, 50),
-        };
-        if memory.settle.deadline < memory.settle.task_limit {
-            let what = "the deadline is shorter than `task_limit`: what is still being written \
-                        would count as lost";
-            let allowed = format!(
-                "at least \"{}\"",
-                humantime::format_duration(memory.settle.task_limit)
-            );
-            let path: &[&str] = match raw.settle.deadline.value {
-                Some(_) => &settle("deadline"),
-                None => &settle("task_limit"),
-            };
-            self.bad(path, BadValue::new(what, allowed));
-        }
-        let store = self.opt(&["memory", "url"], &raw.url);
-        (memory, store)
-    }
-
-    fn session(&mut self, name: &str, raw: &RawSession) -> SessionSpec {
-        let at = |key| ["sessions", name, key];
-        let kind = self.need(&at("kind"), &raw.kind, KindName::Chat);
-        if raw.kind.value.is_some() {
-            let label = name_of(KindText::CHOICES, kind);
-            self.foreign(&["sessions", name], label, &session_keys(raw, kind));
-        }
-        let one_second = Pause {
-            min: seconds(1),
-            max: seconds(1),
-        };
-        let think = self.take(&at("think"), &raw.think, one_second);
-        let turns = short(&self.take(&at("turns"), &raw.turns, 1..=1));
-        let agent = self.take(&at("agent"), &raw.agent, "elena".to_owned());
-        match kind {
-            KindName::Chat => SessionSpec::Chat(ChatSpec {
-                turns,
-                think,
-                words: short(&self.take(&at("words"), &raw.words, 12..=40)),
-                agent,
-                session_ids: self.take(&at("session_ids"), &raw.session_ids, SessionIds::Client),
-            }),
-            KindName::Upload => SessionSpec::Upload(UploadSpec {
-                uploads: short(&self.take(&at("uploads"), &raw.uploads, 1..=1)),
-                think,
-                characters: self.take(&at("characters"), &raw.characters, 4_000..=4_000),
-                file_name: self.take(&at("file_name"), &raw.file_name, FileName::Unique),
-            }),
-            KindName::Voice => SessionSpec::Voice(VoiceSpec {
-                turns,
-                think,
-                speed: self.take(&at("speed"), &raw.speed, 1.0),
-                agent,
-            }),
-        }
-    }
-
-    fn groups(
-        &mut self,
-        load: &BTreeMap<String, RawGroup>,
-        sessions: &BTreeMap<&str, SessionSpec>,
-    ) -> Vec<Group> {
-        if load.is_empty() {
-            self.problems.push(Problem {
-                place: None,
-                key: Some("load".to_owned()),
-                value: None,
-                what: "there is no load group, so nothing would be sent".to_owned(),
-                allowed: Some("one section [load.NAME] or more".to_owned()),
-                help: None,
-            });
-        }
-        let numbered = (0..=u16::MAX).zip(load);
-        numbered
-            .map(|(ix, (name, raw))| self.group(GroupIx(ix), name, raw, sessions))
-            .collect()
-    }
-
-    fn group(
-        &mut self,
-        ix: GroupIx,
-        name: &str,
-        raw: &RawGroup,
-        sessions: &BTreeMap<&str, SessionSpec>,
-    ) -> Group {
-        let at = |key| ["load", name, key];
-        let executor = self.executor(name, raw);
-        let wanted = self.need(&at("session"), &raw.session, String::new());
-        let found = sessions.get(wanted.as_str());
-        if found.is_none() && !wanted.is_empty() {
-            let names: Vec<&str> = sessions.keys().copied().collect();
-            let allowed = match names.as_slice() {
-                [] => "a [sessions.NAME] section, and there is none".to_owned(),
-                names => quoted(&names.join(", ")),
-            };
-            let what = format!("there is no section [sessions.{}]", quoted(&wanted));
-            let bad = BadValue::new(what, allowed);
-            self.bad(
-                &at("session"),
-                match nearest(&wanted, &names) {
-                    Some(near) => bad.help(format!("did you mean `{}`?", quoted(near))),
-                    None => bad,
-                },
-            );
-        }
-        let start_time = self.take(&at("start_time"), &raw.start_time, Duration::ZERO);
-        let graceful_stop = self.take(&at("graceful_stop"), &raw.graceful_stop, seconds(30));
-        Group {
-            ix,
-            name: name.to_owned(),
-            session: found.cloned().unwrap_or_else(stand_in),
-            executor,
-            start_time,
-            graceful_stop,
-        }
-    }
-
-    fn executor(&mut self, name: &str, raw: &RawGroup) -> Executor {
-        let at = |key| ["load", name, key];
-        let executor = self.need(
-            &at("executor"),
-            &raw.executor,
-            ExecutorName::PerVuIterations,
-        );
-        let known = raw
-            .executor
-            .value
-            .as_ref()
-            .is_some_and(|value| ExecutorText::read(value).is_ok());
-        if !known {
-            // Which keys belong to it cannot be said, but each value can still be checked.
-            self.opt(&at("vus"), &raw.vus);
-            self.opt(&at("duration"), &raw.duration);
-            self.opt(&at("rate"), &raw.rate);
-            return Executor::PerVuIterations {
-                vus: 1,
-                iterations: 1,
-                max_duration: seconds(1),
-            };
-        }
-        let label = name_of(ExecutorText::CHOICES, executor);
-        self.foreign(&["load", name], label, &group_keys(raw, executor));
-        match executor {
-            ExecutorName::PerVuIterations => Executor::PerVuIterations {
-                vus: self.need(&at("vus"), &raw.vus, 1),
-                iterations: self.take(&at("iterations"), &raw.iterations, 1),
-                max_duration: self.take(&at("max_duration"), &raw.max_duration, seconds(600)),
-            },
-            ExecutorName::ConstantVus => Executor::ConstantVus {
-                vus: self.need(&at("vus"), &raw.vus, 1),
-                duration: self.need(&at("duration"), &raw.duration, seconds(1)),
-            },
-            ExecutorName::ConstantArrivalRate => Executor::ConstantArrivalRate {
-                rate: self.need(&at("rate"), &raw.rate, 1),
-                time_unit: self.take(&at("time_unit"), &raw.time_unit, seconds(1)),
-                duration: self.need(&at("duration"), &raw.duration, seconds(1)),
-                max_vus: self.take(&at("max_vus"), &raw.max_vus, MAX_VUS),
-            },
-        }
-    }
-
-    /// Reports each key that is given but belongs to another executor or session kind.
-    fn foreign(&mut self, section: &[&str], label: &str, keys: &[Key]) {
-        let own: Vec<&str> = keys
-            .iter()
-            .filter(|key| key.own)
-            .map(|key| key.name)
-            .collect();
-        for key in keys.iter().filter(|key| key.given && !key.own) {
-            let path: Vec<&str> = section.iter().copied().chain([key.name]).collect();
-            let what = format!("`{label}` has no `{}`", key.name);
-            let allowed = format!("{} for `{label}`", own.join(", "));
-            self.bad(&path, BadValue::new(what, allowed));
-        }
-    }
-
     /// The value of a key, or a default.
-    fn take<T: Leaf>(&mut self, path: &[&str], field: &Field<T>, default: T::Out) -> T::Out {
+    pub(super) fn take<T: Leaf>(
+        &mut self,
+        path: &[&str],
+        field: &Field<T>,
+        default: T::Out,
+    ) -> T::Out {
         self.opt(path, field).unwrap_or(default)
     }
 
     /// The value of a key that must be there.
-    fn need<T: Leaf>(&mut self, path: &[&str], field: &Field<T>, stand_in: T::Out) -> T::Out {
+    pub(super) fn need<T: Leaf>(
+        &mut self,
+        path: &[&str],
+        field: &Field<T>,
+        stand_in: T::Out,
+    ) -> T::Out {
         if field.value.is_none() {
             let (key, section) = path.split_last().unwrap_or((&"", &[]));
             let place = self.span(section).map(|span| Place::of(self.text, &span));
@@ -431,7 +128,10 @@ impl Reader<'_> {
                 key: Some(dotted(section)),
                 value: None,
                 what: format!("`{key}` is missing"),
-                allowed: None,
+                // Any value of a wrong type brings out what is allowed.
+                allowed: T::read(&Value::Array(Vec::new()))
+                    .err()
+                    .map(|bad| bad.allowed),
                 help: Some(format!("add a line `{key} = …` to this section")),
             });
         }
@@ -439,7 +139,7 @@ impl Reader<'_> {
     }
 
     /// The value of a key, if it is there and right.
-    fn opt<T: Leaf>(&mut self, path: &[&str], field: &Field<T>) -> Option<T::Out> {
+    pub(super) fn opt<T: Leaf>(&mut self, path: &[&str], field: &Field<T>) -> Option<T::Out> {
         match T::read(field.value.as_ref()?) {
             Ok(value) => Some(value),
             Err(bad) => {
@@ -450,9 +150,10 @@ impl Reader<'_> {
     }
 
     /// Records that the value of a key is wrong.
-    fn bad(&mut self, path: &[&str], bad: BadValue) {
+    pub(super) fn bad(&mut self, path: &[&str], bad: BadValue) {
         let span = self.span(path);
         let written = span.as_ref().and_then(|span| self.text.get(span.clone()));
+        let written = written.filter(|_| !self.is_section(path));
         self.problems.push(Problem {
             place: span.as_ref().map(|span| Place::of(self.text, span)),
             key: Some(dotted(path)),
@@ -465,75 +166,56 @@ impl Reader<'_> {
 
     /// Where the value of a path stands in the text; a section stands at its header.
     fn span(&self, path: &[&str]) -> Option<Range<usize>> {
+        Some(self.item(path)?.span())
+    }
+
+    fn is_section(&self, path: &[&str]) -> bool {
+        let item = self.item(path);
+        item.is_some_and(|item| item.get_ref().is_table())
+    }
+
+    fn item(&self, path: &[&str]) -> Option<&Spanned<DeValue<'_>>> {
         let (first, rest) = path.split_first()?;
-        let mut value = self.tree.get(*first)?;
+        let mut item = self.tree.get(*first)?;
         for key in rest {
-            value = value.get_ref().as_table()?.get(*key)?;
+            item = item.get_ref().as_table()?.get(*key)?;
         }
-        Some(value.span())
+        Some(item)
     }
 }
 
-/// A key of a section whose keys depend on its kind.
-struct Key {
-    name: &'static str,
-    /// The file has it.
-    given: bool,
-    /// This kind has it.
-    own: bool,
-}
-
-fn group_keys(raw: &RawGroup, executor: ExecutorName) -> [Key; 7] {
-    use ExecutorName::{ConstantArrivalRate, ConstantVus, PerVuIterations};
-    let key = |name, given, of: &[ExecutorName]| Key {
-        name,
-        given,
-        own: of.contains(&executor),
-    };
-    let (closed, timed) = (
-        [ConstantVus, PerVuIterations],
-        [ConstantVus, ConstantArrivalRate],
-    );
-    let (counted, open) = ([PerVuIterations], [ConstantArrivalRate]);
-    [
-        key("vus", raw.vus.value.is_some(), &closed),
-        key("iterations", raw.iterations.value.is_some(), &counted),
-        key("max_duration", raw.max_duration.value.is_some(), &counted),
-        key("duration", raw.duration.value.is_some(), &timed),
-        key("rate", raw.rate.value.is_some(), &open),
-        key("time_unit", raw.time_unit.value.is_some(), &open),
-        key("max_vus", raw.max_vus.value.is_some(), &open),
-    ]
-}
-
-fn session_keys(raw: &RawSession, kind: KindName) -> [Key; 9] {
-    use KindName::{Chat, Upload, Voice};
-    let key = |name, given, of: &[KindName]| Key {
-        name,
-        given,
-        own: of.contains(&kind),
-    };
-    [
-        key("turns", raw.turns.value.is_some(), &[Chat, Voice]),
-        key("think", raw.think.value.is_some(), &[Chat, Upload, Voice]),
-        key("words", raw.words.value.is_some(), &[Chat]),
-        key("agent", raw.agent.value.is_some(), &[Chat, Voice]),
-        key("session_ids", raw.session_ids.value.is_some(), &[Chat]),
-        key("uploads", raw.uploads.value.is_some(), &[Upload]),
-        key("characters", raw.characters.value.is_some(), &[Upload]),
-        key("file_name", raw.file_name.value.is_some(), &[Upload]),
-        key("speed", raw.speed.value.is_some(), &[Voice]),
-    ]
-}
-
+/// What the syntax check found.
 fn toml_problem(text: &str, error: &toml::de::Error) -> Problem {
     let span = error.span().unwrap_or(0..0);
+    let marked = text.get(span.clone()).unwrap_or_default();
+    let (what, help) = if error.message() == "duplicate key" {
+        let what = format!("duplicate key `{}`", quoted(marked));
+        (what, "a key stands once in its section: remove one of them")
+    } else {
+        let what = format!("not valid TOML: {}", error.message().replace('\n', ", "));
+        (
+            what,
+            "a scenario is TOML: lines `key = value` in [sections]",
+        )
+    };
     Problem {
         place: Some(Place::of(text, &span)),
         key: None,
         value: None,
-        what: format!("not valid TOML: {}", error.message().replace('\n', ", ")),
+        what,
         allowed: None,
+        help: Some(help.to_owned()),
+    }
+}
+
+/// What stopped reading after syntax and keys were right: only a number that no type holds.
+fn value_problem(text: &str, error: &toml::de::Error) -> Problem {
+    Problem {
+        place: error.span().map(|span| Place::of(text, &span)),
+        key: None,
+        value: None,
+        what: "a value that cannot be read".to_owned(),
+        allowed: Some("whole numbers have at most 64 bits".to_owned()),
         help: None,
     }
 }
@@ -583,32 +265,4 @@ fn dotted<S: AsRef<str>>(path: &[S]) -> String {
         }
     });
     parts.collect::<Vec<_>>().join(".")
-}
-
-fn name_of<T: Copy + PartialEq>(choices: &[(&'static str, T)], value: T) -> &'static str {
-    let found = choices.iter().find(|(_, choice)| *choice == value);
-    found.map_or("", |(name, _)| name)
-}
-
-/// Bounds that the values' types have made sure of fit in 16 bits.
-fn short(range: &RangeInclusive<u32>) -> RangeInclusive<u16> {
-    let short = |number: u32| u16::try_from(number).unwrap_or(u16::MAX);
-    short(*range.start())..=short(*range.end())
-}
-
-/// Takes the place of a session that is not defined.
-fn stand_in() -> SessionSpec {
-    SessionSpec::Voice(VoiceSpec {
-        turns: 1..=1,
-        think: Pause {
-            min: Duration::ZERO,
-            max: Duration::ZERO,
-        },
-        speed: 1.0,
-        agent: String::new(),
-    })
-}
-
-fn seconds(seconds: u64) -> Duration {
-    Duration::from_secs(seconds)
 }

@@ -1,4 +1,5 @@
-//! Single values of a scenario file: how each is read, what is allowed, and its JSON Schema.
+//! Single values of a scenario file, and those that are numbers or durations: how each is read,
+//! what is allowed, and its JSON Schema. `text.rs` has those that are text.
 //!
 //! A [`Field`] takes any TOML value, so that one wrong value does not hide the next; what it
 //! must be is its type parameter, which checks it when it is read.
@@ -11,19 +12,12 @@ use std::time::Duration;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer};
 use toml::Value;
-use url::Url;
 
-use super::error::{BadValue, nearest, quoted};
-use super::{AuthKind, FileName, OwnerTemplate, Pause, SessionIds, Store};
+use super::Pause;
+use super::error::{BadValue, quoted};
 
 /// The longest time that a scenario can name.
 pub(super) const TIME_MAX: Duration = Duration::from_hours(30 * 24);
-/// Characters of a text in a scenario: names, paths, apologies.
-const TEXT_CHARS_MAX: usize = 400;
-/// Entries of a list in a scenario.
-const LIST_ENTRIES_MAX: usize = 1_000;
-/// Letters below which a trigger word would forbid most texts.
-const TRIGGER_LETTERS_MIN: usize = 3;
 /// The fastest speech: beyond it a turn has fewer than one frame.
 const SPEED_MAX: f64 = 1_000.0;
 
@@ -102,59 +96,6 @@ pub fn read_duration(text: &str) -> Result<Duration, BadValue> {
         return Err(BadValue::new("too long", "at most \"30days\""));
     }
     Ok(duration)
-}
-
-/// Reads a base URL.
-///
-/// # Errors
-/// The text is no URL of a server: not `http` or `https`, with a password, query or fragment.
-pub fn read_url(text: &str) -> Result<Url, BadValue> {
-    const ALLOWED: &str = "a base URL such as \"http://127.0.0.1:8082\"";
-    let url = match Url::parse(text) {
-        Ok(url) => url,
-        Err(url::ParseError::RelativeUrlWithoutBase) => {
-            let bad = BadValue::new("not a URL: it has no scheme", ALLOWED);
-            return Err(bad.help(format!("write \"http://{}\"", quoted(text))));
-        }
-        Err(error) => return Err(BadValue::new(format!("not a URL: {error}"), ALLOWED)),
-    };
-    let fault = if !matches!(url.scheme(), "http" | "https") {
-        Some("the scheme is not http or https")
-    } else if url.host_str().is_none_or(str::is_empty) {
-        Some("it names no host")
-    } else if !url.username().is_empty() || url.password().is_some() {
-        Some("a URL must not hold a user name or password")
-    } else if url.query().is_some() || url.fragment().is_some() {
-        Some("a base URL has neither query nor fragment")
-    } else {
-        None
-    };
-    match fault {
-        Some(what) => Err(BadValue::new(what, ALLOWED)),
-        None => Ok(url),
-    }
-}
-
-/// Reads where the store is: a base URL, or `none`.
-///
-/// # Errors
-/// The text is neither.
-pub fn read_store(text: &str) -> Result<Store, BadValue> {
-    if text == "none" {
-        return Ok(Store::None);
-    }
-    read_url(text).map(Store::Url).map_err(|mut bad| {
-        bad.allowed.push_str(", or \"none\"");
-        bad
-    })
-}
-
-/// Reads how requests prove who sends them: `dev` or `none`.
-///
-/// # Errors
-/// The text is neither.
-pub fn read_auth(text: &str) -> Result<AuthKind, BadValue> {
-    choose(text, "way to authenticate", Auth::CHOICES)
 }
 
 /// A whole number within bounds.
@@ -361,206 +302,6 @@ impl JsonSchema for Speed {
     }
 }
 
-/// Declares a kind of value that is written as text: its type, how it is read, its schema.
-macro_rules! text_leaf {
-    ($(#[$doc:meta])* $name:ident -> $out:ty, $read:expr, $schema:tt) => {
-        $(#[$doc])*
-        #[derive(Debug)]
-        pub(super) struct $name;
-
-        impl Leaf for $name {
-            type Out = $out;
-
-            fn read(value: &Value) -> Result<$out, BadValue> {
-                let read: fn(&str) -> Result<$out, BadValue> = $read;
-                let not_text = || BadValue::new("not text", "text in quotes");
-                read(value.as_str().ok_or_else(not_text)?)
-            }
-        }
-
-        impl JsonSchema for $name {
-            fn inline_schema() -> bool {
-                true
-            }
-
-            fn schema_name() -> Cow<'static, str> {
-                stringify!($name).into()
-            }
-
-            fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                json_schema!($schema)
-            }
-        }
-    };
-}
-
-text_leaf!(
-    /// Any text.
-    Text -> String, |text| Ok(text.to_owned()), {"type": "string"});
-text_leaf!(
-    /// A name that is sent along: not empty, printable, of bounded length.
-    Name -> String, read_name, {"type": "string", "minLength": 1, "maxLength": TEXT_CHARS_MAX});
-text_leaf!(
-    /// The base URL of a server.
-    BaseUrl -> Url, read_url, {"type": "string", "format": "uri", "pattern": "^https?://"});
-text_leaf!(
-    /// The base URL of a store, or `none`.
-    StoreUrl -> Store, read_store, {"type": "string", "pattern": "^(none|https?://.+)$"});
-text_leaf!(
-    /// How requests prove who sends them.
-    Auth -> AuthKind, read_auth, {"type": "string", "enum": ["dev", "none"]});
-text_leaf!(
-    /// A load group's executor.
-    ExecutorText -> ExecutorName,
-    |text| choose(text, "executor", ExecutorText::CHOICES),
-    {"type": "string", "enum": ["per-vu-iterations", "constant-vus", "constant-arrival-rate"]});
-text_leaf!(
-    /// What a session does.
-    KindText -> KindName,
-    |text| choose(text, "session kind", KindText::CHOICES),
-    {"type": "string", "enum": ["chat", "upload", "voice"]});
-text_leaf!(
-    /// Who names a session.
-    IdsText -> SessionIds,
-    |text| choose(text, "side that names sessions", IdsText::CHOICES),
-    {"type": "string", "enum": ["client", "server"]});
-text_leaf!(
-    /// What uploaded files are called.
-    FileNames -> FileName, read_file_name, {"type": "string", "pattern": "^(unique|same:.+)$"});
-text_leaf!(
-    /// An owner with exactly one `{user}`.
-    Template -> OwnerTemplate, read_template, {"type": "string", "pattern": r"\{user\}"});
-text_leaf!(
-    /// A path.
-    Path -> String, |text| read_path(text, 0), {"type": "string", "pattern": "^/"});
-text_leaf!(
-    /// A path with exactly one `{session}`.
-    SessionPath -> String, |text| read_path(text, 1),
-    {"type": "string", "pattern": r"^/.*\{session\}"});
-
-/// The executors by name, before their fields are read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ExecutorName {
-    PerVuIterations,
-    ConstantVus,
-    ConstantArrivalRate,
-}
-
-/// The session kinds by name, before their fields are read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum KindName {
-    Chat,
-    Upload,
-    Voice,
-}
-
-impl Auth {
-    const CHOICES: &[(&str, AuthKind)] = &[("dev", AuthKind::Dev), ("none", AuthKind::None)];
-}
-
-impl ExecutorText {
-    /// Every executor and its name.
-    pub(super) const CHOICES: &[(&str, ExecutorName)] = &[
-        ("per-vu-iterations", ExecutorName::PerVuIterations),
-        ("constant-vus", ExecutorName::ConstantVus),
-        ("constant-arrival-rate", ExecutorName::ConstantArrivalRate),
-    ];
-}
-
-impl KindText {
-    /// Every session kind and its name.
-    pub(super) const CHOICES: &[(&str, KindName)] = &[
-        ("chat", KindName::Chat),
-        ("upload", KindName::Upload),
-        ("voice", KindName::Voice),
-    ];
-}
-
-impl IdsText {
-    const CHOICES: &[(&str, SessionIds)] = &[
-        ("client", SessionIds::Client),
-        ("server", SessionIds::Server),
-    ];
-}
-
-/// A list of texts, none of them empty.
-#[derive(Debug)]
-pub(super) struct Texts;
-
-impl Leaf for Texts {
-    type Out = Vec<String>;
-
-    fn read(value: &Value) -> Result<Vec<String>, BadValue> {
-        let not_list = || BadValue::new("not a list of texts", "a list such as [\"one\", \"two\"]");
-        let entries = value.as_array().ok_or_else(not_list)?;
-        if entries.len() > LIST_ENTRIES_MAX {
-            let allowed = format!("at most {LIST_ENTRIES_MAX} entries");
-            return Err(BadValue::new("the list is too long", allowed));
-        }
-        let texts = entries
-            .iter()
-            .map(|entry| read_name(entry.as_str().ok_or_else(not_list)?));
-        texts.collect()
-    }
-}
-
-impl JsonSchema for Texts {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        "Texts".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"type": "array", "items": {"type": "string", "minLength": 1}})
-    }
-}
-
-/// A list of lower-case words.
-#[derive(Debug)]
-pub(super) struct TriggerWords;
-
-impl Leaf for TriggerWords {
-    type Out = Vec<String>;
-
-    fn read(value: &Value) -> Result<Vec<String>, BadValue> {
-        let words = Texts::read(value)?;
-        for word in &words {
-            let allowed = format!("lower-case letters, at least {TRIGGER_LETTERS_MIN}");
-            let letters = word.chars().all(char::is_alphabetic);
-            if !letters || *word != word.to_lowercase() {
-                let what = format!("`{}` is not a lower-case word", quoted(word));
-                let bad = BadValue::new(what, allowed);
-                return Err(bad.help(format!("write \"{}\"", quoted(&word.to_lowercase()))));
-            }
-            if word.chars().count() < TRIGGER_LETTERS_MIN {
-                let what = format!("`{word}` is too short: hardly a text is without it");
-                return Err(BadValue::new(what, allowed));
-            }
-        }
-        Ok(words)
-    }
-}
-
-impl JsonSchema for TriggerWords {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        "TriggerWords".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "type": "array",
-            "items": {"type": "string", "minLength": TRIGGER_LETTERS_MIN},
-        })
-    }
-}
-
 fn duration_text(value: &Value) -> Result<&str, BadValue> {
     value.as_str().ok_or_else(|| match value.as_integer() {
         Some(number) if number >= 0 => BadValue::new("a duration needs a unit", TIME_ALLOWED)
@@ -582,79 +323,4 @@ fn out_of_bounds(number: i64) -> &'static str {
         0 => "the number is zero",
         1.. => "the number is out of bounds",
     }
-}
-
-/// The value of the choice that a text names.
-fn choose<T: Copy>(text: &str, noun: &str, choices: &[(&str, T)]) -> Result<T, BadValue> {
-    if let Some((_, value)) = choices.iter().find(|(name, _)| *name == text) {
-        return Ok(*value);
-    }
-    let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
-    let bad = BadValue::new(format!("unknown {noun}"), names.join(", "));
-    Err(match nearest(text, &names) {
-        Some(near) => bad.help(format!("did you mean `{near}`?")),
-        None => bad,
-    })
-}
-
-fn read_name(text: &str) -> Result<String, BadValue> {
-    let printable = !text.trim().is_empty() && !text.contains(char::is_control);
-    if !printable || text.chars().count() > TEXT_CHARS_MAX {
-        let allowed = format!("1 to {TEXT_CHARS_MAX} printable characters");
-        return Err(BadValue::new("not a usable text", allowed));
-    }
-    Ok(text.to_owned())
-}
-
-fn read_file_name(text: &str) -> Result<FileName, BadValue> {
-    let allowed = "\"unique\", or \"same:\" and a name, such as \"same:notes.txt\"";
-    if text == "unique" {
-        return Ok(FileName::Unique);
-    }
-    let Some(name) = text.strip_prefix("same:") else {
-        let bad = BadValue::new("not a way to name files", allowed);
-        return Err(bad.help(format!("did you mean \"same:{}\"?", quoted(text))));
-    };
-    // The name stands in a multipart header and on somebody's disk.
-    let unfit = |c: char| c.is_control() || matches!(c, '/' | '\\' | '"');
-    if name.trim().is_empty() || name.contains(unfit) || name.len() > 200 {
-        return Err(BadValue::new("not a file name", allowed));
-    }
-    Ok(FileName::Same(name.to_owned()))
-}
-
-fn read_template(text: &str) -> Result<OwnerTemplate, BadValue> {
-    let bad = |what: &str| {
-        let allowed = "text with exactly one {user}, such as \"dev-oid-{user}\"";
-        Err(BadValue::new(what, allowed))
-    };
-    let Some((before, after)) = text.split_once("{user}") else {
-        return bad("the template has no {user}");
-    };
-    if after.contains("{user}") {
-        return bad("the template has more than one {user}");
-    }
-    read_name(text)?;
-    Ok(OwnerTemplate {
-        before: before.to_owned(),
-        after: after.to_owned(),
-    })
-}
-
-fn read_path(text: &str, sessions: usize) -> Result<String, BadValue> {
-    let allowed = match sessions {
-        0 => "a path such as \"/api/v1/chat\"",
-        _ => "a path with one {session}, such as \"/voice/{session}\"",
-    };
-    let bad = |what: &str| Err(BadValue::new(what, allowed));
-    if !text.starts_with('/') {
-        return bad("a path begins with `/`");
-    }
-    if text.contains(|c: char| c.is_whitespace() || c.is_control() || matches!(c, '?' | '#')) {
-        return bad("a path has no blanks, query or fragment");
-    }
-    if text.matches("{session}").count() != sessions {
-        return bad("the path has the wrong number of {session}");
-    }
-    read_name(text)
 }

@@ -1,0 +1,605 @@
+//! What is wrong with a file is found, placed and explained; what is right becomes its scenario.
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// One group of each executor, one session of each kind.
+const GOOD: &str = r#"
+[load.chat]
+executor = "constant-vus"
+session = "chat"
+vus = 4
+duration = "5s"
+
+[load.open]
+executor = "constant-arrival-rate"
+session = "upload"
+rate = 2
+duration = "5s"
+
+[load.fixed]
+executor = "per-vu-iterations"
+session = "call"
+vus = 2
+
+[sessions.chat]
+kind = "chat"
+
+[sessions.upload]
+kind = "upload"
+
+[sessions.call]
+kind = "voice"
+"#;
+
+fn with(from: &str, to: &str) -> String {
+    assert!(GOOD.contains(from), "{from}");
+    GOOD.replacen(from, to, 1)
+}
+
+/// The error of the good file after one change.
+fn error_of(from: &str, to: &str) -> ScenarioError {
+    parse("x", &with(from, to), "x.toml").expect_err(to)
+}
+
+/// The good file with something before its first section.
+fn error_above(lines: &str) -> ScenarioError {
+    error_of("[load.chat]", &format!("{lines}\n[load.chat]"))
+}
+
+/// The place, and phrases of the text.
+fn check(error: &ScenarioError, place: (usize, usize), phrases: &[&str]) {
+    let text = error.to_string();
+    assert!(
+        text.starts_with(&format!("x.toml:{}:{}: ", place.0, place.1)),
+        "{text}"
+    );
+    for phrase in phrases {
+        assert!(text.contains(phrase), "{phrase:?} is not in\n{text}");
+    }
+    assert_eq!(error.problems.len(), 1, "{text}");
+}
+
+#[test]
+fn the_whole_text_of_an_error() {
+    insta::assert_snapshot!(error_of("vus = 4", "vsu = 4"), @"
+    x.toml:5:1: unknown key `load.chat.vsu`
+    5 | vsu = 4
+      | ^^^
+    allowed: duration, executor, graceful_stop, iterations, max_duration, max_vus, rate, session, start_time, time_unit, vus
+    help: did you mean `vus`?
+    ");
+    insta::assert_snapshot!(error_of("\"5s\"", "5"), @r#"
+    x.toml:6:12: `load.chat.duration = 5`: a duration needs a unit
+    6 | duration = 5
+      |            ^
+    allowed: a number with a unit, such as "500ms", "20s" or "1m 30s"
+    help: write "5s" for seconds
+    "#);
+    insta::assert_snapshot!(parse("x", "[load.a]\nvus = 0", "x.toml").unwrap_err(), @"
+    x.toml:1:1: `load.a`: `executor` is missing
+    1 | [load.a]
+      | ^^^^^^^^
+    allowed: per-vu-iterations, constant-vus, constant-arrival-rate
+    help: add a line `executor = …` to this section
+
+    x.toml:2:7: `load.a.vus = 0`: the number is zero
+    2 | vus = 0
+      |       ^
+    allowed: a whole number from 1 to 1048576
+
+    x.toml:1:1: `load.a`: `session` is missing
+    1 | [load.a]
+      | ^^^^^^^^
+    allowed: 1 to 400 printable characters
+    help: add a line `session = …` to this section
+    ");
+}
+
+#[test]
+fn wrong_keys() {
+    check(
+        &error_of("vus = 4", "maxVUs = 4"),
+        (5, 1),
+        &["`load.chat.maxVUs`", "mean `max_vus`?"],
+    );
+    check(
+        &error_of("rate = 2", "timeUnit = \"1s\""),
+        (11, 1),
+        &["mean `time_unit`?"],
+    );
+    check(
+        &error_of("vus = 2", "preAllocatedVUs = 2"),
+        (17, 1),
+        &["mean `max_vus`?"],
+    );
+    check(
+        &error_of("[load.chat]", "[loads.chat]"),
+        (2, 2),
+        &["unknown key `loads`", "`load`?"],
+    );
+    check(
+        &error_of("[load.chat]", "[scenarios.chat]"),
+        (2, 2),
+        &["did you mean `load`?"],
+    );
+    check(
+        &error_above("url = \"http://a\""),
+        (2, 1),
+        &["is a key of [memory], [target]"],
+    );
+    check(
+        &error_above("turns = 1"),
+        (2, 1),
+        &["is a key of [sessions.NAME]"],
+    );
+    check(
+        &error_above("colour = 1"),
+        (2, 1),
+        &["allowed: description, load, memory, sessions"],
+    );
+    check(
+        &error_above("users = 5"),
+        (2, 9),
+        &["`users` is a section, not a value", "[users]"],
+    );
+    check(
+        &error_above("[[load.b]]"),
+        (2, 1),
+        &["`load.b` is a section, not a value"],
+    );
+    check(
+        &error_above("version.x = 1"),
+        (2, 1),
+        &["`version` is a value, not a section"],
+    );
+    let error = error_above("a = 1\nb = 2");
+    assert_eq!(error.problems.len(), 2, "{error}");
+}
+
+#[test]
+fn wrong_durations() {
+    let duration = |text| error_of("\"5s\"", text);
+    check(
+        &duration("\"20 parsecs\""),
+        (6, 12),
+        &["= \"20 parsecs\"`", "no unit `parsecs`", "500ms"],
+    );
+    check(
+        &duration("\"5\""),
+        (6, 12),
+        &["needs a unit", "write \"5s\""],
+    );
+    check(&duration("-5"), (6, 12), &["not a duration"]);
+    check(&duration("\"-5s\""), (6, 12), &["not a duration"]);
+    check(&duration("\"\""), (6, 12), &["not a duration"]);
+    check(
+        &duration("\"0s\""),
+        (6, 12),
+        &["too short", "at least \"1ms\""],
+    );
+    check(&duration("\"31days\""), (6, 12), &["too long", "30days"]);
+    let think = |text| error_of("\"chat\"\n\n[", &format!("\"chat\"\nthink = {text}\n\n["));
+    check(
+        &think("\"2s..50ms\""),
+        (21, 9),
+        &["reversed", "write \"50ms..2s\""],
+    );
+    check(
+        &think("\"1s..2\""),
+        (21, 9),
+        &["needs a unit", "or a range such as"],
+    );
+    check(
+        &think("7"),
+        (21, 9),
+        &["needs a unit", "or a range such as"],
+    );
+}
+
+#[test]
+fn wrong_numbers() {
+    let rate = |text| error_of("rate = 2", &format!("rate = {text}"));
+    check(
+        &rate("-2"),
+        (11, 8),
+        &["`load.open.rate = -2`", "negative", "from 1 to"],
+    );
+    check(&rate("2.5"), (11, 8), &["not a whole number"]);
+    check(&rate("\"2\""), (11, 8), &["write 2 without quotes"]);
+    check(
+        &rate("99999999999999999999999999"),
+        (11, 8),
+        &["at most 64 bits"],
+    );
+    check(
+        &error_of("vus = 4", "vus = 0"),
+        (5, 7),
+        &["`load.chat.vus = 0`", "zero"],
+    );
+    check(
+        &error_above("[users]\ncount = 0"),
+        (3, 9),
+        &["`users.count = 0`", "zero"],
+    );
+    check(&error_above("version = 2"), (2, 11), &["allowed: 1"]);
+    let turns = |text| error_of("\"chat\"\n\n[", &format!("\"chat\"\nturns = {text}\n\n["));
+    check(
+        &turns("0"),
+        (21, 9),
+        &["`sessions.chat.turns = 0`", "zero", "\"2..6\""],
+    );
+    check(&turns("\"6..2\""), (21, 9), &["reversed", "write \"2..6\""]);
+    check(&turns("\"0..2\""), (21, 9), &["zero"]);
+    check(&turns("\"2 to 6\""), (21, 9), &["not a number or a range"]);
+    check(&turns("\"4\""), (21, 9), &["write 4 without quotes"]);
+    for speed in ["0", "-1.0", "nan", "inf", "\"10\""] {
+        let error = error_of("\"voice\"", &format!("\"voice\"\nspeed = {speed}"));
+        check(&error, (27, 9), &["not a speed", "above 0"]);
+    }
+    let huge = "\"upload\"\nuploads = 10000\ncharacters = 10000000";
+    let error = error_of("kind = \"upload\"", &format!("kind = {huge}"));
+    check(&error, (25, 14), &["100000000000 characters"]);
+    let error = error_of("vus = 2", "vus = 1000000\niterations = 2");
+    assert!(error.to_string().contains("2000"), "{error}");
+    assert!(
+        error.to_string().contains("at most 1048576 in one run"),
+        "{error}"
+    );
+}
+
+#[test]
+fn wrong_choices() {
+    let executors = "per-vu-iterations, constant-vus, constant-arrival-rate";
+    check(
+        &error_of("constant-vus", "ramping-vus"),
+        (3, 12),
+        &["unknown executor", executors],
+    );
+    check(
+        &error_of("constant-vus", "constant_vus"),
+        (3, 12),
+        &["mean `constant-vus`?"],
+    );
+    check(
+        &error_of("\"constant-vus\"", "3"),
+        (3, 12),
+        &["not text in quotes", executors],
+    );
+    check(
+        &error_of("\"voice\"", "\"voce\""),
+        (26, 8),
+        &["unknown session kind", "`voice`?"],
+    );
+    check(
+        &error_above("[target]\nauth = \"jwt\""),
+        (3, 8),
+        &["allowed: dev, none"],
+    );
+    let undefined = error_of("session = \"chat\"", "session = \"chats\"");
+    check(
+        &undefined,
+        (4, 11),
+        &[
+            "no section [sessions.chats]",
+            "call, chat, upload",
+            "`chat`?",
+        ],
+    );
+    let foreign = error_of("vus = 2", "vus = 2\nrate = 3");
+    check(
+        &foreign,
+        (18, 8),
+        &["`per-vu-iterations` has no `rate`", "vus, iterations"],
+    );
+    let foreign = error_of("\"upload\"\n\n", "\"upload\"\nturns = 3\n\n");
+    check(
+        &foreign,
+        (24, 9),
+        &["`upload` has no `turns`", "uploads, characters"],
+    );
+    check(
+        &error_of("rate = 2\n", ""),
+        (8, 1),
+        &["`load.open`: `rate` is missing"],
+    );
+    check(
+        &error_of("vus = 2\n", ""),
+        (14, 1),
+        &["`load.fixed`: `vus` is missing"],
+    );
+    check(
+        &error_above(
+            "[load.\"a b\"]\nexecutor = \"constant-vus\"\nvus = 1\nduration = \"1s\"\nsession = \"chat\"",
+        ),
+        (2, 1),
+        &["`a b` is not a usable name"],
+    );
+}
+
+#[test]
+fn wrong_texts() {
+    let url = |text| error_above(&format!("[target]\nurl = \"{text}\""));
+    check(
+        &url("localhost:8082"),
+        (3, 7),
+        &["no scheme", "write \"http://localhost:8082\""],
+    );
+    check(&url("ftp://a"), (3, 7), &["not http or https"]);
+    check(&url("http://"), (3, 7), &["not a URL"]);
+    check(&url("http://a/?q"), (3, 7), &["neither query nor fragment"]);
+    check(&url("http://me:secret@a"), (3, 7), &["must not hold"]);
+    assert!(!url("http://me:secret@a").to_string().contains("secret"));
+    let owner = |text| error_above(&format!("[target.expected_owner]\nvoice = \"{text}\""));
+    check(&owner("dev"), (3, 9), &["no {user}", "exactly one {user}"]);
+    check(&owner("{user}-{user}"), (3, 9), &["more than one {user}"]);
+    let path = |key, text| error_above(&format!("[target.paths]\n{key} = \"{text}\""));
+    check(&path("chat", "chat"), (3, 8), &["begins with `/`"]);
+    check(&path("chat", "/chat?x"), (3, 8), &["query"]);
+    check(&path("voice", "/voice"), (3, 9), &["one {session}"]);
+    let target = |line| error_above(&format!("[target]\n{line}"));
+    check(
+        &target("trigger_words = [\"Story\"]"),
+        (3, 17),
+        &["write \"story\""],
+    );
+    check(&target("trigger_words = [\"to\"]"), (3, 17), &["too short"]);
+    check(
+        &target("apologies = [\"\"]"),
+        (3, 13),
+        &["not a usable text"],
+    );
+    check(
+        &target("placeholders = \"dev-user\""),
+        (3, 16),
+        &["a list such as"],
+    );
+    let file_name = |text| {
+        error_of(
+            "\"upload\"\n\n",
+            &format!("\"upload\"\nfile_name = {text}\n\n"),
+        )
+    };
+    check(
+        &file_name("\"a.txt\""),
+        (24, 13),
+        &["did you mean \"same:a.txt\"?"],
+    );
+    check(&file_name("\"same:../a\""), (24, 13), &["not a file name"]);
+    let settle = error_above("[memory.settle]\ndeadline = \"5s\"");
+    check(
+        &settle,
+        (3, 12),
+        &["shorter than `task_limit`", "at least \"10s\""],
+    );
+}
+
+#[test]
+fn files_that_are_no_scenario() {
+    let error = |text: &str| parse("x", text, "x.toml").unwrap_err();
+    check(
+        &error_of("vus = 4", "vus = 4\nvus = 5"),
+        (6, 1),
+        &["duplicate key `vus`"],
+    );
+    check(
+        &error("{\"load\": 1}"),
+        (1, 1),
+        &["not valid TOML", "a scenario is TOML"],
+    );
+    check(&error("load:\n  - chat\n"), (1, 6), &["not valid TOML"]);
+    assert!(
+        error("")
+            .to_string()
+            .starts_with("x.toml: `load`: there is no load group")
+    );
+}
+
+#[test]
+fn bytes_that_are_no_text() {
+    assert_eq!(decode("ä = 1".as_bytes(), "x.toml"), Ok("ä = 1"));
+    let error = decode(b"a = 1\nb = \"\xff\"", "x.toml").unwrap_err();
+    check(
+        &error,
+        (2, 6),
+        &["byte 11 (0xff) is not UTF-8", "save the file as UTF-8"],
+    );
+    let error = decode(b"\xff\xfea\0", "x.toml").unwrap_err();
+    check(&error, (1, 1), &["the file is UTF-16"]);
+}
+
+#[test]
+fn a_byte_order_mark_is_skipped() {
+    assert!(parse("x", &format!("\u{feff}{GOOD}"), "x.toml").is_ok());
+}
+
+#[test]
+fn what_is_left_out_has_its_default() {
+    let scenario = parse("x", GOOD, "x.toml").unwrap();
+    let names: Vec<&str> = scenario
+        .groups
+        .iter()
+        .map(|group| group.name.as_str())
+        .collect();
+    assert_eq!(names, ["chat", "fixed", "open"]);
+    assert!(
+        scenario
+            .groups
+            .iter()
+            .zip(0..)
+            .all(|(group, ix)| group.ix == GroupIx(ix))
+    );
+    insta::assert_json_snapshot!("defaults", scenario);
+    assert_eq!(
+        scenario.target.expected_owner.chat.owner("cw-1-u2"),
+        "dev-oid-cw-1-u2"
+    );
+}
+
+/// The good file with flags.
+fn with_flags(text: &str, overrides: &Overrides) -> Result<Scenario, String> {
+    parse_with("x", text, "x.toml", overrides).map_err(|error| error.to_string())
+}
+
+fn vus_of(scenario: &Scenario) -> Vec<u32> {
+    let vus = scenario.groups.iter().map(|group| match group.executor {
+        Executor::ConstantVus { vus, .. } | Executor::PerVuIterations { vus, .. } => vus,
+        Executor::ConstantArrivalRate { .. } => 0,
+    });
+    vus.collect()
+}
+
+#[test]
+fn virtual_users_are_shared_in_proportion() {
+    // The file has 4 and 2, and an open group.
+    for (total, shared) in [
+        (600, [400, 200, 0]),
+        (6, [4, 2, 0]),
+        (7, [5, 2, 0]),
+        (5, [3, 2, 0]),
+        (2, [1, 1, 0]),
+        (1, [1, 1, 0]),
+    ] {
+        let overrides = Overrides {
+            vus: Some(total),
+            ..Overrides::default()
+        };
+        assert_eq!(vus_of(&with_flags(GOOD, &overrides).unwrap()), shared);
+    }
+    let open_only = GOOD.replace("[load.chat]", "[load.open2]").replace(
+        "executor = \"constant-vus\"\nsession = \"chat\"\nvus = 4",
+        "executor = \"constant-arrival-rate\"\nsession = \"chat\"\nrate = 4",
+    );
+    let open_only = open_only.replace(
+        "executor = \"per-vu-iterations\"\nsession = \"call\"\nvus = 2",
+        "executor = \"constant-arrival-rate\"\nsession = \"call\"\nrate = 4\nduration = \"1s\"",
+    );
+    let five = Overrides {
+        vus: Some(5),
+        ..Overrides::default()
+    };
+    let error = with_flags(&open_only, &five).unwrap_err();
+    assert!(
+        error.starts_with("x.toml: `--vus = 5`: no load group has virtual users"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_number_of_users_that_is_not_given_follows_the_load() {
+    let users = |text: &str, users, vus| {
+        let overrides = Overrides {
+            users,
+            vus,
+            ..Overrides::default()
+        };
+        with_flags(text, &overrides).map(|scenario| scenario.users)
+    };
+    let counted = format!("[users]\ncount = 9\n{GOOD}");
+    let closed = GOOD.replace("rate = 2", "rate = 2\nmax_vus = 3");
+    assert_eq!(users(GOOD, None, None), Ok(50), "of the open group");
+    assert_eq!(users(&closed, None, None), Ok(4));
+    assert_eq!(users(&closed, None, Some(600)), Ok(400));
+    assert_eq!(users(&counted, None, Some(600)), Ok(9));
+    assert_eq!(users(&counted, Some(11), Some(600)), Ok(11));
+    assert!(
+        users(GOOD, Some(0), None)
+            .unwrap_err()
+            .contains("`--users = 0`")
+    );
+    assert!(
+        users(GOOD, None, Some(0))
+            .unwrap_err()
+            .contains("`--vus = 0`")
+    );
+}
+
+#[test]
+fn a_duration_goes_to_every_group_that_has_one() {
+    let overrides = |seconds| Overrides {
+        duration: Some(Duration::from_secs(seconds)),
+        ..Overrides::default()
+    };
+    let before = parse("x", GOOD, "x.toml").unwrap();
+    let after = with_flags(GOOD, &overrides(20)).unwrap();
+    let stored = serde_json::to_string(&before).unwrap();
+    let expected = stored.replace(
+        "\"duration\":{\"secs\":5,\"nanos\":0}",
+        "\"duration\":{\"secs\":20,\"nanos\":0}",
+    );
+    assert_eq!(serde_json::to_string(&after).unwrap(), expected);
+    assert!(with_flags(GOOD, &overrides(0)).is_err());
+    let quick = embedded().first().unwrap().1;
+    let error = with_flags(quick, &overrides(20)).unwrap_err();
+    assert!(error.contains("all are per-vu-iterations"), "{error}");
+}
+
+#[test]
+fn the_store_follows_the_target() {
+    let url = |text| Some(Url::parse(text).unwrap());
+    let store = |text: &str, target: Option<Url>, memory| {
+        let overrides = Overrides {
+            target,
+            memory,
+            ..Overrides::default()
+        };
+        with_flags(text, &overrides).map(|scenario| scenario.memory.store)
+    };
+    let zep = Store::Url(Url::parse("http://127.0.0.1:8001").unwrap());
+    let in_file = format!("[memory]\nurl = \"http://127.0.0.1:8001\"\n{GOOD}");
+    assert_eq!(store(GOOD, None, None), Ok(Store::Lab));
+    assert_eq!(store(GOOD, None, Some(Store::None)), Ok(Store::None));
+    assert_eq!(store(GOOD, url("http://a"), None), Ok(Store::None));
+    assert_eq!(
+        store(GOOD, url("http://a"), Some(zep.clone())),
+        Ok(zep.clone())
+    );
+    assert_eq!(store(&in_file, url("http://a"), None), Ok(zep.clone()));
+    assert_eq!(
+        store(&in_file, url("http://a"), Some(Store::None)),
+        Ok(Store::None)
+    );
+    for error in [store(&in_file, None, None), store(GOOD, None, Some(zep))] {
+        assert!(error.unwrap_err().contains("a store but no target"));
+    }
+}
+
+#[test]
+fn a_scenario_is_stored_and_read_back_equal() {
+    let text = GOOD.replace("\"voice\"", "\"voice\"\nspeed = 0.1\nthink = \"1us..3ns\"");
+    let text = text.replace("1us..3ns", "3ns..1us");
+    let scenario = parse("x", &text, "x.toml").unwrap();
+    let stored = serde_json::to_vec(&scenario).unwrap();
+    assert_eq!(
+        serde_json::from_slice::<Scenario>(&stored).unwrap(),
+        scenario
+    );
+}
+
+proptest! {
+    #[test]
+    fn nothing_that_is_read_panics(
+        from in 0..GOOD.len(),
+        length in 0_usize..12,
+        new in prop_oneof![".{0,8}", "[\\[\\]={}\",.0-9a-z\n-]{0,12}"],
+    ) {
+        let (from, to) = (
+            GOOD.floor_char_boundary(from),
+            GOOD.floor_char_boundary(from + length),
+        );
+        let text = format!("{}{new}{}", &GOOD[..from], &GOOD[to..]);
+        if let Err(error) = parse("x", &text, "x.toml") {
+            prop_assert!(!error.problems.is_empty());
+            let shown = error.to_string();
+            prop_assert!(!shown.contains(|c: char| c.is_control() && c != '\n'), "{shown:?}");
+        }
+    }
+
+    #[test]
+    fn no_bytes_panic(bytes: Vec<u8>) {
+        if let Ok(text) = decode(&bytes, "x.toml") {
+            let _ = parse("x", text, "x.toml");
+        }
+    }
+}
