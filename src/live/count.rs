@@ -31,6 +31,7 @@ pub(super) struct Counts {
     last_scan: Option<Scan>,
     now: Micros,
     shown: Micros,
+    news: bool,
 }
 
 impl Counts {
@@ -54,10 +55,16 @@ impl Counts {
         // Events of different tasks come slightly out of order; time does not go back.
         self.now = self.now.max(at);
         let due = self.now.since(self.shown) >= pause;
+        self.news = !due;
         if due {
             self.shown = self.now;
         }
         due
+    }
+
+    /// Has anything come since it was last time to show?
+    pub(super) fn has_news(&self) -> bool {
+        self.news
     }
 
     /// The latest time that an event bore.

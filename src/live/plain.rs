@@ -49,7 +49,10 @@ impl<W: Write + Send> Sink for Lines<W> {
     }
 
     fn finish(mut self: Box<Self>) -> io::Result<()> {
-        self.write()
+        if self.counts.has_news() {
+            self.write()?;
+        }
+        Ok(())
     }
 }
 
@@ -104,6 +107,7 @@ mod tests {
         ] {
             lines.event(&event).unwrap();
         }
+        assert!(!lines.counts.has_news());
         let text = String::from_utf8(lines.out).unwrap();
         assert_eq!(
             text,
@@ -125,10 +129,11 @@ mod tests {
                 Ok(())
             }
         }
-        let lines = Box::new(Lines {
+        let mut lines = Box::new(Lines {
             counts: Counts::new(&Planned::new()),
             out: Closed,
         });
+        lines.event(&began(1, 0, 0)).unwrap();
         assert_eq!(
             lines.finish().unwrap_err().kind(),
             io::ErrorKind::BrokenPipe
