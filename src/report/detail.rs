@@ -6,7 +6,6 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use super::AnomalyCount;
 use crate::model::limits::CAPSULES_PER_CODE_MAX;
 use crate::model::{
     Affected, CanaryId, Code, Finding, Micros, OpId, OpKind, OpRow, Pattern, Proof, RecordType,
@@ -115,19 +114,6 @@ impl fmt::Debug for Lookup<'_> {
     }
 }
 
-/// Exact counts of each anomaly. A folded record is counted under its own code, as the stored
-/// truth is.
-pub fn anomalies(findings: &[Finding]) -> BTreeMap<Code, AnomalyCount> {
-    let mut counts: BTreeMap<Code, AnomalyCount> = BTreeMap::new();
-    for finding in findings {
-        counts.entry(finding.code).or_default().roots += 1;
-        for affected in &finding.affected {
-            counts.entry(affected.code).or_default().records += 1;
-        }
-    }
-    counts
-}
-
 /// The findings with their evidence, in the given order, at most `CAPSULES_PER_CODE_MAX` of
 /// each code.
 pub fn finding_details(findings: &[Finding], lookup: &Lookup<'_>) -> Vec<FindingDetail> {
@@ -224,6 +210,117 @@ fn wall_time(epoch: SystemTime, at: Micros) -> SystemTime {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{
+        Completion, Echo, GroupIx, Invocation, Outcome, Promise, SessionIx, TraitSet,
+    };
+
+    const OP: OpId = OpId {
+        session: SessionIx(203),
+        seq: 3,
+    };
+
+    fn finding(code: Code, affected: usize) -> Finding {
+        let record = Affected {
+            code,
+            record_type: RecordType::Message,
+            record_id: Some("m1".to_owned()),
+            canary: None,
+            op: Some(OP),
+            owner: Some("dev-oid-cw-000000ff-u18".to_owned()),
+            session: None,
+            excerpt: None,
+        };
+        Finding {
+            code,
+            severity: Severity::S1,
+            proof: Proof::Proved,
+            claim: String::new(),
+            because: String::new(),
+            sender: Some(UserIx(17)),
+            found_under: Some(UserIx(18)),
+            ops: vec![OP, OpId::default()],
+            affected: vec![record; affected],
+            pattern: None,
+        }
+    }
+
+    fn row(server_session: Option<&str>) -> OpRow {
+        OpRow {
+            invocation: Invocation {
+                op: OP,
+                user: UserIx(17),
+                kind: OpKind::Chat,
+                group: GroupIx(0),
+                intended: Micros(0),
+                invoked: Micros(1_480_000),
+                text_hash: 0,
+                item_first: 3,
+                item_count: 1,
+                request_id: 0x5f1c,
+                traits: TraitSet::default(),
+            },
+            completion: Some(Completion {
+                op: OP,
+                completed: Micros(1_500_000),
+                sent: None,
+                outcome: Outcome::Ok,
+                status: None,
+                promise: Promise::NONE,
+                echo: Echo::Own,
+                server_session: server_session.map(str::to_owned),
+                detail: None,
+            }),
+        }
+    }
+
+    /// Looks up one known operation; every other is unknown to the ledger.
+    fn details(findings: &[Finding], row: &OpRow) -> Vec<FindingDetail> {
+        let lookup = Lookup {
+            run: RunId(0xff),
+            epoch: SystemTime::UNIX_EPOCH,
+            op: &|op| (op == OP).then(|| row.clone()),
+            canary: &|_| "zq".to_owned(),
+        };
+        finding_details(findings, &lookup)
+    }
+
+    #[test]
+    fn numbers_become_names_and_times() {
+        let detail = details(&[finding(Code::WrongOwner, 3)], &row(None)).remove(0);
+        assert_eq!(detail.sender.as_deref(), Some("cw-000000ff-u17"));
+        assert_eq!(detail.found_under.as_deref(), Some("cw-000000ff-u18"));
+        assert_eq!((detail.sightings_total, detail.explains), (3, 2));
+        let expect = OpDetail {
+            op: "s203.3".to_owned(),
+            seq: 3,
+            user: "cw-000000ff-u17".to_owned(),
+            session: "cw-000000ff-u17-s203".to_owned(),
+            kind: OpKind::Chat,
+            sent_at: "1970-01-01T00:00:01.480Z".to_owned(),
+            sent_at_us: 1_480_000,
+            ended_at_us: Some(1_500_000),
+            request_id: "0000000000005f1c".to_owned(),
+        };
+        assert_eq!(detail.ops, [expect]);
+    }
+
+    #[test]
+    fn a_session_that_the_server_named_bears_that_name() {
+        let detail = details(&[finding(Code::Lost, 1)], &row(Some("srv-1"))).remove(0);
+        assert_eq!(detail.ops[0].session, "srv-1");
+    }
+
+    #[test]
+    fn what_is_listed_is_bounded_and_what_is_counted_is_exact() {
+        let mut findings = vec![finding(Code::WrongOwner, 1); CAPSULES_PER_CODE_MAX + 50];
+        findings.push(finding(Code::Lost, SIGHTINGS_PER_FINDING_MAX + 500));
+        let details = details(&findings, &row(None));
+        assert_eq!(details.len(), CAPSULES_PER_CODE_MAX + 1);
+        let last = &details[CAPSULES_PER_CODE_MAX];
+        assert_eq!(last.code, Code::Lost);
+        assert_eq!(last.sightings.len(), SIGHTINGS_PER_FINDING_MAX);
+        assert_eq!(last.sightings_total, 1_500);
+    }
 
     #[test]
     fn a_time_outside_the_calendar_is_clamped() {

@@ -10,7 +10,7 @@ pub fn next_step(report: &Report) -> String {
     match report.verdict {
         Verdict::Fail => format!("every record: crosswire report {run} --report json=-"),
         Verdict::Inconclusive => inconclusive(report),
-        Verdict::Pass if !report.anomalies.is_empty() => {
+        Verdict::Pass if !report.findings.is_empty() => {
             format!("what was found: crosswire report {run} --report json=-")
         }
         Verdict::Pass if !on_lab(report) => {

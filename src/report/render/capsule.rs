@@ -1,6 +1,6 @@
 //! Findings on the screen: each anomaly's counts, and a few findings with their evidence.
 
-use super::text::{clean, count_of, duration_us, wrap};
+use super::text::{clean, count, count_of, duration_us, wrap};
 use crate::model::{Code, OpKind, Pattern, Proof, RecordType, RunId};
 use crate::report::{FindingDetail, OpDetail, Report, SightingDetail};
 
@@ -13,28 +13,20 @@ pub(super) fn lines(report: &Report, headline: Option<usize>, width: usize) -> V
     let shown = shown(report);
     let mut lines = Vec::new();
     for code in Code::ALL {
-        let Some(count) = report.anomalies.get(&code) else {
+        let Some((counts, total)) = counts(code, report) else {
             continue;
         };
-        // A folded record has a code without a root: its root's block speaks for it.
-        if count.roots == 0 {
-            continue;
-        }
-        let first = report.findings.iter().find(|f| f.code == code);
-        lines.extend(wrap("  ", &counts_line(code, report, first), width));
-        let listed: Vec<usize> = shown
-            .iter()
-            .copied()
-            .filter(|ix| report.findings.get(*ix).is_some_and(|f| f.code == code))
-            .collect();
-        for ix in &listed {
-            if let Some(finding) = report.findings.get(*ix) {
-                let claim = (headline != Some(*ix)).then_some(finding.claim.as_str());
-                lines.extend(capsule(*ix + 1, finding, claim, width));
+        lines.extend(wrap("  ", &counts, width));
+        let mut listed = 0;
+        for (ix, finding) in report.findings.iter().enumerate() {
+            if finding.code == code && shown.contains(&ix) {
+                let claim = (headline != Some(ix)).then_some(finding.claim.as_str());
+                lines.extend(capsule(ix + 1, finding, claim, width));
+                listed += 1;
             }
         }
-        let more = count.roots.saturating_sub(listed.len() as u64);
-        if more > 0 {
+        if total > listed {
+            let more = count(total - listed);
             lines.extend(wrap("  ", &format!("and {more} more of {code}"), width));
         }
     }
@@ -63,20 +55,34 @@ fn shown(report: &Report) -> Vec<usize> {
     shown
 }
 
-fn counts_line(code: Code, report: &Report, first: Option<&FindingDetail>) -> String {
-    let count = report.anomalies.get(&code).copied().unwrap_or_default();
-    let proof = match first.map(|f| f.proof) {
-        Some(Proof::Proved) if code.fails() => ", proved",
-        Some(Proof::Proved) => ", proved; shown, not failed",
-        Some(Proof::Suggested) => ", suggested only; shown, not failed",
-        None => "",
-    };
+/// How often an anomaly was found, in words and as a number of findings; `None` if never.
+fn counts(code: Code, report: &Report) -> Option<(String, u64)> {
+    let first = report.findings.iter().find(|f| f.code == code);
+    let proved = report.anomalies.get(&code).copied().unwrap_or_default();
+    let suggested = report
+        .findings
+        .iter()
+        .filter(|f| f.code == code && f.proof == Proof::Suggested)
+        .count() as u64;
+    let mut parts = Vec::new();
+    if proved.roots > 0 {
+        let not_failed = if code.fails() { "" } else { ", not failed" };
+        parts.push(format!(
+            "{}, {}, proved{not_failed}",
+            count_of(proved.roots, "root"),
+            count_of(proved.records, "record")
+        ));
+    }
+    if suggested > 0 {
+        parts.push(format!("{} only suggested, not failed", count(suggested)));
+    }
     let severity = first.map_or(String::new(), |f| format!("{} ", f.severity));
-    format!(
-        "{severity}{code}   {}, {}{proof}",
-        count_of(count.roots, "root"),
-        count_of(count.records, "record"),
-    )
+    (!parts.is_empty()).then(|| {
+        (
+            format!("{severity}{code}   {}", parts.join("; ")),
+            proved.roots + suggested,
+        )
+    })
 }
 
 fn capsule(

@@ -4,6 +4,7 @@
 use super::Report;
 
 mod capsule;
+mod coverage;
 mod json;
 mod table;
 pub mod terminal;

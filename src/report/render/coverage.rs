@@ -1,0 +1,150 @@
+//! What stands beside the verdict: what was tried, how well it was read, and what is left.
+
+use url::Url;
+
+use super::text::{count, count_of, duration_ms, duration_us, percent_up};
+use crate::report::Report;
+
+/// A label of at most ten letters, and what it says.
+pub(super) type Field = (&'static str, String);
+
+/// What was tested, and what that allows to say.
+pub(super) fn tested(report: &Report) -> Vec<Field> {
+    let mut fields = Vec::new();
+    if !report.lab_faults.is_empty() {
+        fields.push(("lab fault", report.lab_faults.join(", ")));
+    }
+    fields.push(("bound", bound(report)));
+    fields.push((
+        "exposure",
+        format!(
+            "{}, peak {}; control found {}/{}",
+            count_of(report.exposure.pairs, "cross-user overlap"),
+            count_of(report.exposure.peak_users, "user"),
+            report.control.found,
+            report.control.planted
+        ),
+    ));
+    fields.push(("traits", traits(report)));
+    fields.push(("read back", read_back(report)));
+    fields
+}
+
+fn bound(report: &Report) -> String {
+    let bound = &report.bound;
+    if bound.n == 0 {
+        return format!("none: 0 {} were judged", bound.unit);
+    }
+    format!(
+        "{} of {} {} crossed; below {} (95 %, this load)",
+        count(bound.crossed),
+        count(bound.n),
+        bound.unit,
+        percent_up(bound.upper_95)
+    )
+}
+
+fn traits(report: &Report) -> String {
+    let (tried, untried): (Vec<_>, Vec<_>) = report.traits.iter().partition(|(_, ops)| **ops > 0);
+    let tried: Vec<String> = tried
+        .iter()
+        .map(|(name, ops)| format!("{} {}", words(name.name()), count(**ops)))
+        .collect();
+    let untried: Vec<String> = untried.iter().map(|(name, _)| words(name.name())).collect();
+    match (tried.as_slice(), untried.as_slice()) {
+        ([], []) => "none".to_owned(),
+        ([], _) => format!("not tried: {}", untried.join(", ")),
+        (_, []) => tried.join(", "),
+        (_, _) => format!("{}; not tried: {}", tried.join(", "), untried.join(", ")),
+    }
+}
+
+fn read_back(report: &Report) -> String {
+    let read = &report.read_back;
+    if read.scans == 0 {
+        return "nothing: the store was not read".to_owned();
+    }
+    let records = &report.records;
+    let complete = match (&read.incomplete_reason, read.complete) {
+        (_, true) => "complete".to_owned(),
+        (None, false) => "incomplete".to_owned(),
+        (Some(reason), false) => format!("incomplete ({reason})"),
+    };
+    let settled = match (read.settled, read.settled_after_ms) {
+        (true, Some(ms)) => format!("settled in {}", duration_ms(ms)),
+        (true, None) => "settled".to_owned(),
+        (false, _) => format!("not settled after {}", count_of(read.scans, "scan")),
+    };
+    let odd = match records.unattributable {
+        0 => String::new(),
+        number => format!(", {} unattributable", count(number)),
+    };
+    format!(
+        "{}, {}, {}{odd}; {complete}, {settled}",
+        count_of(records.sessions, "session"),
+        count_of(records.messages, "message"),
+        count_of(records.facts, "fact"),
+    )
+}
+
+/// What was accepted, how the generator did, what is left, and where everything lies.
+pub(super) fn rest(report: &Report) -> Vec<Field> {
+    let mut fields = Vec::new();
+    if report.accepted.is_empty() {
+        fields.push((
+            "accepted",
+            format!("none         generator  {}", generator(report)),
+        ));
+    } else {
+        for accepted in &report.accepted {
+            let text = format!(
+                "{}: {}, {}, until {}: {}",
+                accepted.code,
+                count_of(accepted.roots, "root"),
+                count_of(accepted.records, "record"),
+                accepted.until,
+                accepted.reason
+            );
+            fields.push(("accepted", text));
+        }
+        fields.push(("generator", generator(report)));
+    }
+    if report.left.sessions > 0 || report.left.facts > 0 {
+        let text = format!(
+            "{}, {} on {}",
+            count_of(report.left.sessions, "session"),
+            count_of(report.left.facts, "fact"),
+            host(&report.memory)
+        );
+        fields.push(("left", text));
+    }
+    fields.push(("report", report.run_folder.clone()));
+    fields
+}
+
+fn generator(report: &Report) -> String {
+    let lag = duration_us(report.generator.schedule_lag_us.p99);
+    let health = if report.generator.saturated {
+        "saturated"
+    } else {
+        "healthy"
+    };
+    format!("{health}, start lag p99 {lag}")
+}
+
+fn words(name: &str) -> String {
+    name.replace('-', " ")
+}
+
+fn host(url: &str) -> String {
+    Url::parse(url)
+        .ok()
+        .and_then(|url| {
+            let host = url.host_str()?.to_owned();
+            Some(
+                url.port()
+                    .map_or(host.clone(), |port| format!("{host}:{port}")),
+            )
+        })
+        .unwrap_or_else(|| url.to_owned())
+}
