@@ -22,7 +22,7 @@ use crate::stop::StopLevel;
 
 /// Longest sleep of a pacing thread, so that it hears a stop in time.
 const PACING_NAP: Duration = Duration::from_millis(20);
-/// Pause of a virtual user after a session of which nothing could be sent. A target that is away
+/// Pause of a virtual user after a session that found nobody to send to. A target that is away
 /// is asked once a second by each user and not as fast as it can refuse.
 const UNSENT_PAUSE: Duration = Duration::from_secs(1);
 

@@ -14,5 +14,5 @@ mod tap;
 pub use body::OutBody;
 pub use dial::{DialError, Dialer, Endpoint, EndpointError, connections_max};
 pub use http::{Exchange, Fault, HttpClient};
-pub use socket::{OpenError, Socket};
+pub use socket::{OpenError, Socket, Text};
 pub use tap::{Link, Tap};

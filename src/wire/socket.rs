@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
-use hyper::Request;
+use hyper::HeaderMap;
 use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
-use tokio_tungstenite::tungstenite::{self, Message, Utf8Bytes};
+use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
-use super::dial::{DialError, Dialer};
+use super::dial::{DialError, Dialer, EndpointError};
 use super::http::Fault;
 use super::tap::{Link, Tap};
 use crate::model::limits::ANSWER_BYTES_MAX;
@@ -21,6 +22,9 @@ const BUFFER_BYTES: usize = 4 * 1024;
 const WRITE_BYTES_MAX: usize = 256 * 1024;
 /// How long the last frame of a socket may take to be written.
 const CLOSE_LIMIT: Duration = Duration::from_secs(1);
+
+/// The text of one frame. Copies share it.
+pub use tokio_tungstenite::tungstenite::Utf8Bytes as Text;
 
 /// An open WebSocket.
 #[derive(Debug)]
@@ -35,6 +39,12 @@ pub enum OpenError {
     /// No connection: nothing was written.
     #[error("could not {0}")]
     Dial(#[from] DialError),
+    /// The path cannot stand in an address: nothing was written.
+    #[error("could not {0}")]
+    Address(#[from] EndpointError),
+    /// The address makes no upgrade request: nothing was written.
+    #[error("could not ask for the upgrade: {0}")]
+    Request(#[from] tungstenite::Error),
     /// The upgrade was answered with another status.
     #[error("the upgrade was answered with status {status}")]
     Refused {
@@ -50,15 +60,18 @@ pub enum OpenError {
 }
 
 impl Socket {
-    /// Opens a socket; `request` holds its address and headers.
+    /// Opens a socket at an address below the target, with headers beside those of the upgrade.
     ///
     /// # Errors
     /// The target could not be reached, or does not agree to the upgrade in time.
     pub async fn open(
         dialer: &Dialer,
-        request: Request<()>,
+        path: &str,
+        headers: HeaderMap,
         limit: Duration,
     ) -> Result<Self, OpenError> {
+        let mut request = dialer.endpoint().socket_uri(path)?.into_client_request()?;
+        request.headers_mut().extend(headers);
         let link = dialer.dial().await?;
         let tap = link.tap();
         let config = WebSocketConfig::default()
@@ -87,7 +100,7 @@ impl Socket {
     ///
     /// # Errors
     /// The socket is closed or broken.
-    pub async fn feed(&mut self, text: Utf8Bytes) -> Result<(), Fault> {
+    pub async fn feed(&mut self, text: Text) -> Result<(), Fault> {
         self.stream
             .feed(Message::Text(text))
             .await
@@ -107,7 +120,7 @@ impl Socket {
     ///
     /// # Errors
     /// The socket was closed or broke.
-    pub async fn next_text(&mut self) -> Result<Utf8Bytes, Fault> {
+    pub async fn next_text(&mut self) -> Result<Text, Fault> {
         loop {
             match self.stream.next().await {
                 Some(Ok(Message::Text(text))) => return Ok(text),

@@ -38,7 +38,7 @@ pub(super) struct Start {
 pub(super) enum Ended {
     /// All steps were done, or one failed that the rest depends on.
     Done,
-    /// A step could not be sent.
+    /// Nothing can be sent at the moment.
     Unsent,
     /// No further session should start.
     Halted,

@@ -1,10 +1,267 @@
 //! Spoken turns on one socket.
 
-use super::{Context, Ended, Halted, wait};
-use crate::model::Micros;
+mod hearing;
+mod speech;
+
+use std::pin::pin;
+
+use hyper::HeaderMap;
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+
+use self::hearing::{Frame, Hearing};
+use self::speech::Speech;
+use super::{Context, Done, Ended, Halted, wait};
+use crate::canary;
+use crate::drive::answer::{Judged, Reader, sign_of_fault};
+use crate::drive::identity;
+use crate::drive::pulse::Sign;
+use crate::model::{Micros, Outcome};
+use crate::plan::{Action, Step, VoiceTurn};
+use crate::scenario::SessionSpec;
+use crate::wire::{Fault, OpenError, Socket};
 
 /// Runs a voice session that should start at `planned`.
 pub(super) async fn run(context: &Context<'_>, planned: Micros) -> Result<Ended, Halted> {
-    wait(context.engine, planned, context.cutoff).await?;
+    let mut line = None;
+    let ended = turns(context, planned, &mut line).await;
+    if let Some(socket) = line {
+        socket.close().await;
+    }
+    ended
+}
+
+/// The socket is opened by the first turn, so that its cost and its failure are that turn's.
+async fn turns(
+    context: &Context<'_>,
+    planned: Micros,
+    line: &mut Option<Socket>,
+) -> Result<Ended, Halted> {
+    let mut upgrade_id = None;
+    let mut previous_end = planned;
+    for step in &context.script.steps {
+        let Action::Voice(turn) = &step.action else {
+            continue;
+        };
+        let intended = previous_end + step.pause;
+        match line {
+            None => wait(context.engine, intended, context.cutoff).await?,
+            Some(socket) => {
+                if listen_until(context, step, socket, intended).await? == Line::Closed {
+                    return Ok(Ended::Done);
+                }
+            }
+        }
+        let request_id =
+            *upgrade_id.get_or_insert_with(|| identity::request_id(context.engine.run, step.op));
+        let work = take_turn(context, step, turn, line, request_id);
+        let (outcome, ended) = context.operation(step, intended, request_id, work).await?;
+        if line.is_none() {
+            return Ok(Ended::Unsent);
+        }
+        if matches!(outcome, Outcome::Unsent | Outcome::Unknown) {
+            return Ok(Ended::Done);
+        }
+        previous_end = ended;
+    }
     Ok(Ended::Done)
+}
+
+#[derive(PartialEq, Eq)]
+enum Line {
+    Open,
+    Closed,
+}
+
+/// Between two turns nothing should come; what comes all the same is looked at, because it may be
+/// meant for another user.
+async fn listen_until(
+    context: &Context<'_>,
+    next_step: &Step,
+    socket: &mut Socket,
+    until: Micros,
+) -> Result<Line, Halted> {
+    let reader = context.reader(next_step);
+    let mut waiting = pin!(wait(context.engine, until, context.cutoff));
+    loop {
+        let heard = tokio::select! {
+            biased;
+            waited = &mut waiting => {
+                waited?;
+                return Ok(Line::Open);
+            }
+            heard = socket.next_text() => heard,
+        };
+        let Ok(text) = heard else {
+            return Ok(Line::Closed);
+        };
+        let mut hearing = Hearing::default();
+        hearing.take(&reader, &Frame::read(&text));
+        for bleed in hearing.bleed {
+            let now = context.engine.clock.now();
+            context.sighted(next_step, bleed, now).await?;
+        }
+    }
+}
+
+async fn take_turn(
+    context: &Context<'_>,
+    step: &Step,
+    turn: &VoiceTurn,
+    line: &mut Option<Socket>,
+    request_id: u64,
+) -> Done {
+    let socket = match line {
+        Some(socket) => socket,
+        None => match open(context, turn, request_id).await {
+            Ok(socket) => line.insert(socket),
+            Err(not_open) => return not_open.done(context.engine.clock.now()),
+        },
+    };
+    let reader = context.reader(step);
+    let canary = canary::plant(reader.own, &context.engine.target().trigger_words);
+    let speech = Speech::new(&canary, speed(context), context.engine.clock.now());
+    let deadline = speech.end() + context.limit();
+    let wake = Instant::from_std(context.engine.clock.instant(deadline));
+    socket.tap().arm();
+    let mut hearing = Hearing::default();
+    let conversation = converse(context, &reader, socket, speech, &mut hearing);
+    let end = timeout_at(wake, conversation)
+        .await
+        .unwrap_or(Err(Fault::Timeout(context.limit())));
+    let sent = socket.tap().sent();
+    let sign = match &end {
+        Err(fault) if !hearing.anything => sign_of_fault(fault),
+        Err(_) | Ok(()) => Sign::Answered,
+    };
+    Done {
+        completed: context.engine.clock.now(),
+        sent,
+        status: None,
+        judged: hearing.judge(end, sent.is_some()),
+        sign,
+    }
+}
+
+/// Speaks at the pace of speech and listens at the same time, until the turn is complete.
+async fn converse(
+    context: &Context<'_>,
+    reader: &Reader<'_>,
+    socket: &mut Socket,
+    mut speech: Speech,
+    hearing: &mut Hearing,
+) -> Result<(), Fault> {
+    let clock = context.engine.clock;
+    while !hearing.turn_is_over(speech.is_over()) {
+        let due = speech
+            .due()
+            .map(|due| Instant::from_std(clock.instant(due)));
+        let due_now = async {
+            match due {
+                Some(due) => sleep_until(due).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            () = due_now => {
+                while let Some(frame) = speech.take_due(clock.now()) {
+                    socket.feed(frame).await?;
+                }
+                socket.flush().await?;
+            }
+            text = socket.next_text() => hearing.take(reader, &Frame::read(&text?)),
+        }
+    }
+    Ok(())
+}
+
+fn speed(context: &Context<'_>) -> f64 {
+    let groups = &context.engine.plan.scenario().groups;
+    match groups
+        .get(usize::from(context.script.group.0))
+        .map(|group| &group.session)
+    {
+        Some(SessionSpec::Voice(voice)) => voice.speed,
+        Some(SessionSpec::Chat(_) | SessionSpec::Upload(_)) | None => 1.0,
+    }
+}
+
+/// Why there is no socket to speak into.
+enum NotOpen {
+    Upgrade(OpenError),
+    Ready(Fault),
+    Error(String),
+}
+
+/// Opens the session's socket and waits until its agent listens.
+async fn open(context: &Context<'_>, turn: &VoiceTurn, request_id: u64) -> Result<Socket, NotOpen> {
+    let engine = context.engine;
+    let limit = engine.target().timeouts.connect;
+    let path = &engine.target().paths.voice;
+    let path = path.replace("{session}", &context.session_name);
+    let mut headers = HeaderMap::new();
+    identity::authorize(&mut headers, context.authorization.as_ref());
+    identity::name_request(&mut headers, engine.run, request_id);
+    engine.http.make_room();
+    let opening = Socket::open(&engine.dialer, &path, headers, limit).await;
+    let mut socket = opening.map_err(NotOpen::Upgrade)?;
+    timeout(limit, get_ready(&mut socket, &turn.agent))
+        .await
+        .unwrap_or(Err(NotOpen::Ready(Fault::Timeout(limit))))?;
+    Ok(socket)
+}
+
+/// The target names the agent that listens; another one has to be asked for.
+async fn get_ready(socket: &mut Socket, agent: &str) -> Result<(), NotOpen> {
+    let mut asked = false;
+    loop {
+        let text = socket.next_text().await.map_err(NotOpen::Ready)?;
+        match Frame::read(&text) {
+            Frame::Agent(current) if asked || current == agent => return Ok(()),
+            Frame::Agent(_) => {
+                let switch = speech::agent_frame(agent);
+                socket.feed(switch).await.map_err(NotOpen::Ready)?;
+                socket.flush().await.map_err(NotOpen::Ready)?;
+                asked = true;
+            }
+            Frame::Error(message) => return Err(NotOpen::Error(message)),
+            Frame::Complete { .. } | Frame::Other => {}
+        }
+    }
+}
+
+impl NotOpen {
+    /// The turn itself was not begun, but the target may have begun a session.
+    fn done(self, completed: Micros) -> Done {
+        let (outcome, status, sign, detail) = match self {
+            Self::Upgrade(
+                error @ (OpenError::Dial(_) | OpenError::Address(_) | OpenError::Request(_)),
+            ) => (Outcome::Unsent, None, Sign::Gone, error.to_string()),
+            Self::Upgrade(error @ OpenError::Refused { status }) => {
+                let outcome = match status {
+                    400..=599 => Outcome::Refused,
+                    _ => Outcome::Unknown,
+                };
+                (outcome, Some(status), Sign::Answered, error.to_string())
+            }
+            Self::Upgrade(error @ OpenError::Broken(_)) => {
+                (Outcome::Unknown, None, Sign::Gone, error.to_string())
+            }
+            Self::Upgrade(error @ OpenError::Timeout(_)) => {
+                (Outcome::Unknown, None, Sign::Silent, error.to_string())
+            }
+            Self::Ready(fault) => {
+                let detail = format!("no agent listens: {fault}");
+                (Outcome::Unknown, None, sign_of_fault(&fault), detail)
+            }
+            Self::Error(message) => (Outcome::Refused, None, Sign::Answered, message),
+        };
+        Done {
+            completed,
+            sent: None,
+            status,
+            judged: Judged::failed(outcome, detail),
+            sign,
+        }
+    }
 }
