@@ -1,0 +1,293 @@
+//! Reads a ledger back, while it is being written or any time later.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, Params};
+use serde_json::Value;
+
+use super::rows::{self, Columns, OP_COLUMNS, SCAN_COLUMNS, SIGHTING_COLUMNS};
+use super::{LEDGER_FILE, LedgerError, Manifest, judgement, manifest};
+use crate::model::limits::PLANNED_USERS_MAX;
+use crate::model::{Finding, LagSample, OpKind, OpRow, Outcome, ResourceSample, Scan, Sighting};
+
+/// How long a read waits for a lock that another process holds.
+const BUSY_WAIT: Duration = Duration::from_secs(10);
+
+/// A ledger to read from. Cheap to open; several may read while one process writes.
+#[derive(Debug)]
+pub struct LedgerReader {
+    connection: Connection,
+    path: PathBuf,
+}
+
+impl LedgerReader {
+    /// Opens the ledger in a run's folder.
+    ///
+    /// # Errors
+    /// There is none, it is damaged, or its format is of another major version.
+    pub fn open(folder: &Path) -> Result<Self, LedgerError> {
+        let path = folder.join(LEDGER_FILE);
+        if !path.is_file() {
+            return Err(LedgerError::Missing { path });
+        }
+        let failed = |source| LedgerError::sqlite(&path, source);
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(&path, flags).map_err(failed)?;
+        connection.busy_timeout(BUSY_WAIT).map_err(failed)?;
+        manifest::check_format(&connection, &path)?;
+        Ok(Self { connection, path })
+    }
+
+    /// What the run is.
+    ///
+    /// # Errors
+    /// A field is missing or damaged.
+    pub fn manifest(&self) -> Result<Manifest, LedgerError> {
+        manifest::read(&self.connection, &self.path)
+    }
+
+    /// A note that a phase left, as JSON; `None` if there is none of this name.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn note(&self, key: &str) -> Result<Option<Value>, LedgerError> {
+        manifest::note(&self.connection, &self.path, key)
+    }
+
+    /// One more than the highest number of a user that an operation or a sighting belongs to, so
+    /// that buckets `0..users()` hold all of them. The two users of the control do not count.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn users(&self) -> Result<u32, LedgerError> {
+        let users = self.all(
+            "SELECT max(user_ix) FROM ( \
+                SELECT max(user_ix) AS user_ix FROM sessions \
+                UNION ALL SELECT max(user_ix) FROM canaries WHERE user_ix < ?1 \
+                UNION ALL SELECT max(bucket) FROM sightings \
+                    WHERE canary_users = 0 AND bucket IS NOT NULL AND control = 0 \
+                    AND bucket < ?1 \
+                UNION ALL SELECT max(owner_ix) FROM sightings \
+                    WHERE canary_users = 0 AND bucket IS NULL AND control = 0 \
+                    AND owner_ix < ?1)",
+            [PLANNED_USERS_MAX],
+            |columns| {
+                let highest: Option<u32> = columns.optional_int()?;
+                Ok(highest.map_or(0, |user| user.saturating_add(1)))
+            },
+        )?;
+        Ok(users.into_iter().sum())
+    }
+
+    /// All operations of some users, by user, session and place in the session.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn ops_of_users(&self, users: Range<u32>) -> Result<Vec<OpRow>, LedgerError> {
+        self.all(
+            &format!(
+                "SELECT {OP_COLUMNS} FROM sessions AS u CROSS JOIN ops AS o \
+                 ON o.op_id BETWEEN u.session_ix << 16 AND u.session_ix << 16 | 65535 \
+                 WHERE u.user_ix >= ?1 AND u.user_ix < ?2 \
+                 ORDER BY u.user_ix, o.op_id"
+            ),
+            [users.start, users.end],
+            rows::op,
+        )
+    }
+
+    /// All sightings that belong to some users, in the order in which they were first read.
+    ///
+    /// A sighting belongs to every user that its canaries name; without any, to the user in its
+    /// session's name; else to the users whose answers named its session; else to the user in its
+    /// owner's name. One with canaries of two users belongs to both. Those of the control belong
+    /// to nobody.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn sightings_of_users(&self, users: Range<u32>) -> Result<Vec<Sighting>, LedgerError> {
+        self.all(
+            &format!(
+                "SELECT {SIGHTING_COLUMNS} FROM ( \
+                    SELECT sighting_id FROM canaries WHERE user_ix >= ?1 AND user_ix < ?2 \
+                    UNION SELECT sighting_id FROM sightings \
+                        WHERE canary_users = 0 AND bucket IS NOT NULL AND control = 0 \
+                        AND bucket >= ?1 AND bucket < ?2 \
+                    UNION SELECT n.sighting_id FROM server_sessions AS v CROSS JOIN sightings AS n \
+                        ON n.canary_users = 0 AND n.bucket IS NULL AND n.control = 0 \
+                        AND n.session = v.name \
+                        WHERE v.user_ix >= ?1 AND v.user_ix < ?2 \
+                    UNION SELECT n.sighting_id FROM sightings AS n \
+                        WHERE n.canary_users = 0 AND n.bucket IS NULL AND n.control = 0 \
+                        AND n.owner_ix >= ?1 AND n.owner_ix < ?2 \
+                        AND NOT EXISTS ( \
+                            SELECT 1 FROM server_sessions AS v WHERE v.name = n.session) \
+                 ) AS mine CROSS JOIN sightings AS s ON s.sighting_id = mine.sighting_id \
+                 ORDER BY s.sighting_id"
+            ),
+            [users.start, users.end],
+            rows::sighting,
+        )
+    }
+
+    /// Sightings that belong to no user, without those of the control.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn sightings_of_nobody(&self) -> Result<Vec<Sighting>, LedgerError> {
+        self.all(
+            &format!(
+                "SELECT {SIGHTING_COLUMNS} FROM sightings AS s \
+                 WHERE s.canary_users = 0 AND s.bucket IS NULL AND s.control = 0 \
+                 AND s.owner_ix IS NULL \
+                 AND NOT EXISTS (SELECT 1 FROM server_sessions AS v WHERE v.name = s.session) \
+                 ORDER BY s.sighting_id"
+            ),
+            [],
+            rows::sighting,
+        )
+    }
+
+    /// Sightings that the positive control planted.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn control_sightings(&self) -> Result<Vec<Sighting>, LedgerError> {
+        self.all(
+            &format!(
+                "SELECT {SIGHTING_COLUMNS} FROM sightings AS s \
+                 WHERE s.control = 1 ORDER BY s.sighting_id"
+            ),
+            [],
+            rows::sighting,
+        )
+    }
+
+    /// Hands over all operations in the order in which they began, one at a time.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn ops_in_time_order(&self, take: &mut dyn FnMut(OpRow)) -> Result<(), LedgerError> {
+        self.each(
+            &format!("SELECT {OP_COLUMNS} FROM ops AS o ORDER BY o.invoked_us, o.op_id"),
+            [],
+            rows::op,
+            take,
+        )
+    }
+
+    /// How many operations of each kind ended how; `None` stands for those still open.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn op_counts(&self) -> Result<BTreeMap<(OpKind, Option<Outcome>), u64>, LedgerError> {
+        let counts = self.all(
+            "SELECT kind, outcome, count(*) FROM ops GROUP BY kind, outcome",
+            [],
+            rows::op_count,
+        )?;
+        Ok(counts.into_iter().collect())
+    }
+
+    /// How many `ok` operations promised a message or blocks of which no reading of the store has
+    /// shown anything yet. For an upload every block counts.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn missing_promises(&self) -> Result<u64, LedgerError> {
+        let counts: Vec<u64> = self.all("SELECT count(*) FROM v_missing", [], |columns| {
+            columns.int()
+        })?;
+        Ok(counts.into_iter().sum())
+    }
+
+    /// All scans, in order.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn scans(&self) -> Result<Vec<Scan>, LedgerError> {
+        self.all(
+            &format!("SELECT {SCAN_COLUMNS} FROM scans ORDER BY scan"),
+            [],
+            rows::scan,
+        )
+    }
+
+    /// The generator's samples of itself, in time order.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn samples(&self) -> Result<Vec<ResourceSample>, LedgerError> {
+        self.all(
+            "SELECT at_us, cpu_us, rss_bytes, in_flight FROM samples ORDER BY at_us, rowid",
+            [],
+            rows::sample,
+        )
+    }
+
+    /// Measured delays of the store, in the order in which they were measured.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn lags(&self) -> Result<Vec<LagSample>, LedgerError> {
+        self.all(
+            "SELECT op_id, kind, lag_us FROM lags ORDER BY rowid",
+            [],
+            rows::lag,
+        )
+    }
+
+    /// Hashes of the records that were there before the run, sorted.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn baseline(&self) -> Result<Vec<u64>, LedgerError> {
+        let mut hashes: Vec<u64> = self.all("SELECT record_hash FROM baseline", [], |columns| {
+            columns.value().map(i64::cast_unsigned)
+        })?;
+        hashes.sort_unstable();
+        Ok(hashes)
+    }
+
+    /// The findings of the last judgement, in its order.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn findings(&self) -> Result<Vec<Finding>, LedgerError> {
+        judgement::read(&self.connection).map_err(|source| self.failed(source))
+    }
+
+    fn all<T>(
+        &self,
+        sql: &str,
+        params: impl Params,
+        decode: impl Fn(&mut Columns<'_, '_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, LedgerError> {
+        let mut values = Vec::new();
+        self.each(sql, params, decode, &mut |value| values.push(value))?;
+        Ok(values)
+    }
+
+    fn each<T>(
+        &self,
+        sql: &str,
+        params: impl Params,
+        decode: impl Fn(&mut Columns<'_, '_>) -> rusqlite::Result<T>,
+        take: &mut dyn FnMut(T),
+    ) -> Result<(), LedgerError> {
+        let failed = |source| self.failed(source);
+        let mut select = self.connection.prepare_cached(sql).map_err(failed)?;
+        let mut rows = select.query(params).map_err(failed)?;
+        while let Some(row) = rows.next().map_err(failed)? {
+            take(decode(&mut Columns::new(row)).map_err(failed)?);
+        }
+        Ok(())
+    }
+
+    fn failed(&self, source: rusqlite::Error) -> LedgerError {
+        LedgerError::sqlite(&self.path, source)
+    }
+}
