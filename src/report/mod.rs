@@ -300,7 +300,7 @@ mod tests {
         for report in [sample::passed(), sample::failed(), sample::crashed()] {
             for format in render::ALL {
                 let name = format!("{}-{}", format.name, report.verdict.name());
-                insta::assert_snapshot!(name, (format.render)(&report));
+                insta::assert_snapshot!(name, (format.render)(&report).unwrap());
             }
         }
     }

@@ -5,7 +5,7 @@ use super::Report;
 
 mod capsule;
 mod coverage;
-mod json;
+pub mod json;
 mod table;
 pub mod terminal;
 mod text;
@@ -16,14 +16,17 @@ pub struct Format {
     /// Its name, as in `--report NAME=PATH`.
     pub name: &'static str,
     /// Renders a report; the text ends with a line end.
-    pub render: fn(&Report) -> String,
+    ///
+    /// # Errors
+    /// The report cannot be written in this form.
+    pub render: fn(&Report) -> serde_json::Result<String>,
 }
 
 /// All forms.
 pub const ALL: &[Format] = &[
     Format {
         name: "terminal",
-        render: terminal::render_plain,
+        render: |report| Ok(terminal::render(report, &terminal::Style::plain())),
     },
     Format {
         name: "json",

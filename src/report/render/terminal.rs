@@ -14,24 +14,16 @@ const WIDTH_MIN: usize = 40;
 pub struct Style {
     /// Columns; fewer than 40 count as 40.
     pub width: usize,
-    /// Is colour used? It never carries a meaning of its own.
-    pub colour: Colour,
+    /// Are ANSI colours used? They never carry a meaning of their own.
+    pub color: bool,
 }
 
-/// Is colour used?
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Colour {
-    /// ANSI colours.
-    On,
-    /// None.
-    Off,
-}
-
-impl Default for Style {
-    fn default() -> Self {
+impl Style {
+    /// 80 columns without colour, for files, pipes and tests.
+    pub fn plain() -> Self {
         Self {
             width: 80,
-            colour: Colour::Off,
+            color: false,
         }
     }
 }
@@ -50,15 +42,11 @@ pub fn render(report: &Report, style: &Style) -> String {
 
     let mut text = lines.join("\n");
     text.push('\n');
-    match style.colour {
-        Colour::Off => text,
-        Colour::On => paint(report.verdict, &text),
+    if style.color {
+        paint(report.verdict, &text)
+    } else {
+        text
     }
-}
-
-/// The screen at 80 columns without colour, for files.
-pub(super) fn render_plain(report: &Report) -> String {
-    render(report, &Style::default())
 }
 
 fn field_lines(fields: &[Field], width: usize) -> Vec<String> {
@@ -176,6 +164,10 @@ mod tests {
     use crate::model::OpKind;
     use crate::report::{OpCounts, sample};
 
+    fn render_plain(report: &Report) -> String {
+        render(report, &Style::plain())
+    }
+
     fn longest_line(text: &str) -> usize {
         text.lines().map(columns).max().unwrap_or(0)
     }
@@ -223,7 +215,7 @@ mod tests {
             for width in [80, 40, 132] {
                 let style = Style {
                     width,
-                    ..Style::default()
+                    ..Style::plain()
                 };
                 let text = render(&report, &style);
                 assert!(longest_line(&text) <= width, "at {width}:\n{text}");
@@ -269,8 +261,8 @@ mod tests {
     #[test]
     fn colour_adds_nothing_but_colour() {
         let style = Style {
-            colour: Colour::On,
-            ..Style::default()
+            color: true,
+            ..Style::plain()
         };
         for report in [sample::passed(), sample::failed(), sample::crashed()] {
             let painted = render(&report, &style);
