@@ -13,8 +13,69 @@ pub fn embedded() -> &'static [(&'static str, &'static str)] {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Scenario, parse};
+    use std::collections::BTreeSet;
+    use std::time::Duration;
+
+    use super::super::{Executor, Scenario, SessionSpec, parse};
     use super::*;
+    use crate::model::OpKind;
+
+    /// What the program's first run promises to whoever reads about it.
+    #[test]
+    fn quick_is_large_repeatable_and_short() {
+        let (name, text) = embedded()[0];
+        assert_eq!(name, "quick");
+        let scenario = parse(name, text, name).unwrap();
+        assert!(scenario.users >= 100);
+        let mut sessions = 0;
+        let mut kinds = BTreeSet::new();
+        for group in &scenario.groups {
+            let Executor::PerVuIterations {
+                vus, iterations, ..
+            } = group.executor
+            else {
+                panic!("{} does not send the same twice", group.name);
+            };
+            sessions += vus * iterations;
+            kinds.insert(group.session.kind());
+            let (operations, think) = match &group.session {
+                SessionSpec::Chat(chat) => (*chat.turns.end(), chat.think.max),
+                SessionSpec::Upload(upload) => (*upload.uploads.end(), upload.think.max),
+                SessionSpec::Voice(voice) => (*voice.turns.end(), voice.think.max),
+            };
+            let thinking = think * iterations * u32::from(operations);
+            assert!(thinking < Duration::from_secs(10), "{}", group.name);
+        }
+        assert!(sessions >= 300);
+        assert_eq!(kinds, OpKind::ALL.into_iter().collect());
+    }
+
+    #[test]
+    fn staging_sends_sixty_turns_from_ten_users_and_names_no_host() {
+        let (name, text) = embedded()[4];
+        assert_eq!(name, "staging");
+        let scenario = parse(name, text, name).unwrap();
+        assert_eq!(scenario.users, 10);
+        assert_eq!(scenario.target.url, None);
+        let [group] = scenario.groups.as_slice() else {
+            panic!("more than one group");
+        };
+        let Executor::ConstantArrivalRate {
+            rate,
+            time_unit,
+            duration,
+            ..
+        } = group.executor
+        else {
+            panic!("the rate depends on the target");
+        };
+        let SessionSpec::Chat(chat) = &group.session else {
+            panic!("more than chat");
+        };
+        assert_eq!(chat.turns, 1..=1);
+        assert_eq!(time_unit, Duration::from_secs(1));
+        assert_eq!(u64::from(rate) * duration.as_secs(), 60);
+    }
 
     #[test]
     fn every_scenario_parses_and_reads_back_equal() {

@@ -31,6 +31,7 @@ const READ_CONCURRENCY_MAX: u32 = 1_024;
 /// A scenario: what Crosswire does to which backend.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(title = "Crosswire scenario", extend("required" = ["load", "sessions"]))]
 pub(super) struct RawFile {
     /// Version of the file format. Default 1.
     pub(super) version: Field<Int<1, 1>>,
@@ -156,6 +157,7 @@ pub(super) struct RawSettle {
 /// A load group: starts sessions of one kind.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(extend("required" = ["executor", "session"]))]
 pub(super) struct RawGroup {
     /// When sessions start. "per-vu-iterations": each virtual user runs so many sessions.
     /// "constant-vus": each virtual user runs sessions until the time is up.
@@ -187,6 +189,7 @@ pub(super) struct RawGroup {
 /// What a session does.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(extend("required" = ["kind"]))]
 pub(super) struct RawSession {
     /// "chat": turns by REST. "upload": documents. "voice": spoken turns on one socket.
     pub(super) kind: Field<KindText>,

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 
 /// One group of each executor, one session of each kind.
-const GOOD: &str = r#"
+pub(super) const GOOD: &str = r#"
 [load.chat]
 executor = "constant-vus"
 session = "chat"
@@ -437,131 +437,63 @@ fn what_is_left_out_has_its_default() {
     );
 }
 
-/// The good file with flags.
-fn with_flags(text: &str, overrides: &Overrides) -> Result<Scenario, String> {
-    parse_with("x", text, "x.toml", overrides).map_err(|error| error.to_string())
-}
-
-fn vus_of(scenario: &Scenario) -> Vec<u32> {
-    let vus = scenario.groups.iter().map(|group| match group.executor {
-        Executor::ConstantVus { vus, .. } | Executor::PerVuIterations { vus, .. } => vus,
-        Executor::ConstantArrivalRate { .. } => 0,
-    });
-    vus.collect()
-}
-
+/// Writes each default that the schema's descriptions name into the good file, in every section
+/// that has the key: nothing may change.
 #[test]
-fn virtual_users_are_shared_in_proportion() {
-    // The file has 4 and 2, and an open group.
-    for (total, shared) in [
-        (600, [400, 200, 0]),
-        (6, [4, 2, 0]),
-        (7, [5, 2, 0]),
-        (5, [3, 2, 0]),
-        (2, [1, 1, 0]),
-        (1, [1, 1, 0]),
-    ] {
-        let overrides = Overrides {
-            vus: Some(total),
-            ..Overrides::default()
+fn the_schema_names_the_defaults() {
+    let base = parse("x", GOOD, "x.toml").unwrap();
+    let schema: serde_json::Value = serde_json::from_str(&json_schema()).unwrap();
+    let mut defaults = Vec::new();
+    defaults_of(&schema, "", &mut defaults);
+    assert!(defaults.len() > 25, "{defaults:?}");
+    for (section, key, value) in defaults {
+        let line = format!("{key} = {value}\n");
+        let texts = match section.split_once(".NAME") {
+            Some((kind, _)) => ["chat", "open", "fixed", "upload", "call"]
+                .map(|name| format!("[{kind}.{name}]\n"))
+                .into_iter()
+                .filter(|header| GOOD.contains(header))
+                .map(|header| GOOD.replace(&header, &format!("{header}{line}")))
+                .collect(),
+            None if section.is_empty() => vec![format!("{line}{GOOD}")],
+            None => vec![format!("{GOOD}[{section}]\n{line}")],
         };
-        assert_eq!(vus_of(&with_flags(GOOD, &overrides).unwrap()), shared);
+        let mut read = texts
+            .iter()
+            .filter_map(|text| parse("x", text, "x.toml").ok())
+            .peekable();
+        assert!(read.peek().is_some(), "{section}: {line}");
+        assert!(read.all(|scenario| scenario == base), "{section}: {line}");
     }
-    let open_only = GOOD.replace("[load.chat]", "[load.open2]").replace(
-        "executor = \"constant-vus\"\nsession = \"chat\"\nvus = 4",
-        "executor = \"constant-arrival-rate\"\nsession = \"chat\"\nrate = 4",
-    );
-    let open_only = open_only.replace(
-        "executor = \"per-vu-iterations\"\nsession = \"call\"\nvus = 2",
-        "executor = \"constant-arrival-rate\"\nsession = \"call\"\nrate = 4\nduration = \"1s\"",
-    );
-    let five = Overrides {
-        vus: Some(5),
-        ..Overrides::default()
-    };
-    let error = with_flags(&open_only, &five).unwrap_err();
-    assert!(
-        error.starts_with("x.toml: `--vus = 5`: no load group has virtual users"),
-        "{error}"
-    );
 }
 
-#[test]
-fn a_number_of_users_that_is_not_given_follows_the_load() {
-    let users = |text: &str, users, vus| {
-        let overrides = Overrides {
-            users,
-            vus,
-            ..Overrides::default()
+/// Section, key and value of every default in the descriptions of a schema.
+fn defaults_of(
+    schema: &serde_json::Value,
+    section: &str,
+    found: &mut Vec<(String, String, String)>,
+) {
+    for (key, child) in schema["properties"].as_object().into_iter().flatten() {
+        let inner = if section.is_empty() {
+            key.clone()
+        } else {
+            format!("{section}.{key}")
         };
-        with_flags(text, &overrides).map(|scenario| scenario.users)
-    };
-    let counted = format!("[users]\ncount = 9\n{GOOD}");
-    let closed = GOOD.replace("rate = 2", "rate = 2\nmax_vus = 3");
-    assert_eq!(users(GOOD, None, None), Ok(50), "of the open group");
-    assert_eq!(users(&closed, None, None), Ok(4));
-    assert_eq!(users(&closed, None, Some(600)), Ok(400));
-    assert_eq!(users(&counted, None, Some(600)), Ok(9));
-    assert_eq!(users(&counted, Some(11), Some(600)), Ok(11));
-    assert!(
-        users(GOOD, Some(0), None)
-            .unwrap_err()
-            .contains("`--users = 0`")
-    );
-    assert!(
-        users(GOOD, None, Some(0))
-            .unwrap_err()
-            .contains("`--vus = 0`")
-    );
-}
-
-#[test]
-fn a_duration_goes_to_every_group_that_has_one() {
-    let overrides = |seconds| Overrides {
-        duration: Some(Duration::from_secs(seconds)),
-        ..Overrides::default()
-    };
-    let before = parse("x", GOOD, "x.toml").unwrap();
-    let after = with_flags(GOOD, &overrides(20)).unwrap();
-    let stored = serde_json::to_string(&before).unwrap();
-    let expected = stored.replace(
-        "\"duration\":{\"secs\":5,\"nanos\":0}",
-        "\"duration\":{\"secs\":20,\"nanos\":0}",
-    );
-    assert_eq!(serde_json::to_string(&after).unwrap(), expected);
-    assert!(with_flags(GOOD, &overrides(0)).is_err());
-    let quick = embedded().first().unwrap().1;
-    let error = with_flags(quick, &overrides(20)).unwrap_err();
-    assert!(error.contains("all are per-vu-iterations"), "{error}");
-}
-
-#[test]
-fn the_store_follows_the_target() {
-    let url = |text| Some(Url::parse(text).unwrap());
-    let store = |text: &str, target: Option<Url>, memory| {
-        let overrides = Overrides {
-            target,
-            memory,
-            ..Overrides::default()
-        };
-        with_flags(text, &overrides).map(|scenario| scenario.memory.store)
-    };
-    let zep = Store::Url(Url::parse("http://127.0.0.1:8001").unwrap());
-    let in_file = format!("[memory]\nurl = \"http://127.0.0.1:8001\"\n{GOOD}");
-    assert_eq!(store(GOOD, None, None), Ok(Store::Lab));
-    assert_eq!(store(GOOD, None, Some(Store::None)), Ok(Store::None));
-    assert_eq!(store(GOOD, url("http://a"), None), Ok(Store::None));
-    assert_eq!(
-        store(GOOD, url("http://a"), Some(zep.clone())),
-        Ok(zep.clone())
-    );
-    assert_eq!(store(&in_file, url("http://a"), None), Ok(zep.clone()));
-    assert_eq!(
-        store(&in_file, url("http://a"), Some(Store::None)),
-        Ok(Store::None)
-    );
-    for error in [store(&in_file, None, None), store(GOOD, None, Some(zep))] {
-        assert!(error.unwrap_err().contains("a store but no target"));
+        defaults_of(child, &inner, found);
+        defaults_of(
+            &child["additionalProperties"],
+            &format!("{inner}.NAME"),
+            found,
+        );
+        let description = child["description"].as_str().unwrap().replace('\n', " ");
+        if let Some((_, said)) = description.split_once("Default ") {
+            let end = if let Some(text) = said.strip_prefix('"') {
+                text.find('"').unwrap() + 2
+            } else {
+                said.find(|c: char| !c.is_ascii_digit()).unwrap()
+            };
+            found.push((section.to_owned(), key.clone(), said[..end].to_owned()));
+        }
     }
 }
 
