@@ -11,47 +11,41 @@ const BASELINE_KEY: &[u8; 32] = b"crosswire store ids, version 1..";
 /// The sessions and users that were in the store before the run.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Baseline {
-    /// Keyed hashes of session ids.
-    pub sessions: HashSet<u64>,
-    /// The highest row number among the sessions, 0 without any.
-    pub session_cursor: i64,
-    /// Keyed hashes of user ids.
-    pub users: HashSet<u64>,
-    /// The highest row number among the users, 0 without any.
-    pub user_cursor: i64,
+    hashes: HashSet<u64>,
 }
 
 impl Baseline {
     /// Was a session of this id there before the run?
     pub fn has_session(&self, id: &str) -> bool {
-        self.sessions.contains(&id_hash(id))
+        self.hashes.contains(&id_hash(Kind::Session, id))
     }
 
     /// Was a user of this id there before the run?
     pub fn has_user(&self, id: &str) -> bool {
-        self.users.contains(&id_hash(id))
+        self.hashes.contains(&id_hash(Kind::User, id))
     }
 
-    /// The hashes of the sessions, sorted, for the ledger.
-    pub fn session_hashes(&self) -> Vec<u64> {
-        sorted(&self.sessions)
+    /// Sessions and users together.
+    pub fn len(&self) -> usize {
+        self.hashes.len()
     }
 
-    /// The hashes of the users, sorted, for the ledger.
-    pub fn user_hashes(&self) -> Vec<u64> {
-        sorted(&self.users)
+    /// Was the store empty?
+    pub fn is_empty(&self) -> bool {
+        self.hashes.is_empty()
     }
 
-    /// The baseline that an earlier process took, from its hashes and highest row numbers.
-    pub fn from_hashes(
-        (sessions, session_cursor): (Vec<u64>, i64),
-        (users, user_cursor): (Vec<u64>, i64),
-    ) -> Self {
+    /// The keyed hashes of all ids, sorted, for the ledger.
+    pub fn hashes(&self) -> Vec<u64> {
+        let mut hashes: Vec<u64> = self.hashes.iter().copied().collect();
+        hashes.sort_unstable();
+        hashes
+    }
+
+    /// The baseline that an earlier process took, from its hashes.
+    pub fn from_hashes(hashes: impl IntoIterator<Item = u64>) -> Self {
         Self {
-            sessions: sessions.into_iter().collect(),
-            session_cursor,
-            users: users.into_iter().collect(),
-            user_cursor,
+            hashes: hashes.into_iter().collect(),
         }
     }
 }
@@ -70,24 +64,30 @@ impl StoreClient {
         if let Some(fault) = users.fault {
             return Err(fault);
         }
-        Ok(Baseline {
-            session_cursor: sessions.records.iter().map(|s| s.row).max().unwrap_or(0),
-            sessions: sessions.records.iter().map(|s| id_hash(&s.id)).collect(),
-            user_cursor: users.records.iter().map(|u| u.row).max().unwrap_or(0),
-            users: users.records.iter().map(|u| id_hash(&u.id)).collect(),
-        })
+        let sessions = sessions.records.iter().map(|s| (Kind::Session, &s.id));
+        let users = users.records.iter().map(|u| (Kind::User, &u.id));
+        let all = sessions.chain(users);
+        Ok(Baseline::from_hashes(
+            all.map(|(kind, id)| id_hash(kind, id)),
+        ))
     }
 }
 
-fn id_hash(id: &str) -> u64 {
-    let hash = blake3::keyed_hash(BASELINE_KEY, id.as_bytes());
-    let mut first = [0; 8];
-    first.copy_from_slice(&hash.as_bytes()[..8]);
-    u64::from_le_bytes(first)
+/// What an id names: a session and a user may have the same one.
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Session,
+    User,
 }
 
-fn sorted(hashes: &HashSet<u64>) -> Vec<u64> {
-    let mut list: Vec<u64> = hashes.iter().copied().collect();
-    list.sort_unstable();
-    list
+fn id_hash(kind: Kind, id: &str) -> u64 {
+    let kind = match kind {
+        Kind::Session => b"s",
+        Kind::User => b"u",
+    };
+    let mut hasher = blake3::Hasher::new_keyed(BASELINE_KEY);
+    hasher.update(kind).update(id.as_bytes());
+    let mut first = [0; 8];
+    first.copy_from_slice(&hasher.finalize().as_bytes()[..8]);
+    u64::from_le_bytes(first)
 }

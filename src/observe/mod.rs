@@ -1,13 +1,15 @@
 //! Reading the memory store back: everything in it, again and again, until it is settled.
 //!
 //! `store.rs` asks one question, `pages.rs` walks a whole list, `scan.rs` reads the store once,
-//! `settle.rs` reads it until nothing changes. What a record means is decided in `sight.rs` and nowhere else. Nothing here writes to the
+//! `settle.rs` reads it until nothing changes, `lag.rs` watches single records while the load
+//! runs. What a record means is decided in `sight.rs` and nowhere else. Nothing here writes to the
 //! store, and nothing here judges.
 
 mod baseline;
 mod error;
 #[cfg(test)]
 mod fake;
+mod lag;
 mod pages;
 mod scan;
 mod settle;
@@ -17,6 +19,7 @@ mod store;
 
 pub use baseline::Baseline;
 pub use error::StoreError;
+pub use lag::{LagSampler, LagWatch, watch_lag};
 pub use scan::ScanContext;
 pub use settle::Observation;
 pub use settled::SettlePlan;

@@ -18,8 +18,8 @@ use crate::event::Event;
 use crate::model::{Micros, OpKind, RecordType, Role, RunId, Scan, Sighting, UserIx};
 use crate::scenario::Scenario;
 
-/// Sessions of the baseline, and users of it, up to which they are read again in each scan, so
-/// that what was stored in an old session by mistake is found too.
+/// Sessions and users of the baseline up to which they are read again in each scan, so that what
+/// was stored among old records by mistake is found too.
 const BASELINE_REREAD_MAX: usize = 2_000;
 
 /// Whose records are looked for.
@@ -161,7 +161,7 @@ impl Reading<'_> {
     }
 
     async fn read_messages(&mut self, sessions: &[SessionRecord]) {
-        let old_too = self.context.baseline.sessions.len() <= BASELINE_REREAD_MAX;
+        let old_too = self.context.baseline.len() <= BASELINE_REREAD_MAX;
         let mut wanted = Vec::new();
         for session in sessions {
             let is_old = self.context.baseline.has_session(&session.id);
@@ -269,7 +269,7 @@ impl Reading<'_> {
         users.extend(context.scenario.target.placeholders.iter().cloned());
         let listed = self.store.list_users().await;
         self.tally.note(listed.fault.as_ref());
-        let old_too = context.baseline.users.len() <= BASELINE_REREAD_MAX;
+        let old_too = context.baseline.len() <= BASELINE_REREAD_MAX;
         for user in listed.records {
             if old_too || !context.baseline.has_user(&user.id) {
                 users.insert(user.id);
