@@ -41,7 +41,7 @@ impl StoreClient {
         // A slow store must also be given the time for which it has to stand still.
         let begun = context.clock.now().max(plan.last_completed);
         let patience = settle.deadline.saturating_mul(2);
-        let end = begun + patience.saturating_add(span(settle, plan.longest_lag));
+        let end = begun + patience.saturating_add(span(settle, plan.lag_p999));
         let mut scans: Vec<Scan> = Vec::new();
         let mut number = plan.first_scan;
         loop {
@@ -109,7 +109,7 @@ mod tests {
         SettlePlan {
             first_scan: 1,
             last_completed: context.clock.now(),
-            longest_lag: Duration::ZERO,
+            lag_p999: Duration::ZERO,
         }
     }
 

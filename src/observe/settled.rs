@@ -19,9 +19,9 @@ pub struct SettlePlan {
     pub first_scan: u32,
     /// When the last operation of the run ended.
     pub last_completed: Micros,
-    /// The longest persistence lag seen, zero without samples. Never below the percentile by
-    /// which the scans are judged afterwards.
-    pub longest_lag: Duration,
+    /// The 99.9th percentile of the persistence lag seen, zero without samples; or the longest,
+    /// which is never below it.
+    pub lag_p999: Duration,
 }
 
 /// What to do after a scan.
@@ -36,9 +36,9 @@ pub(super) enum Next {
 }
 
 /// How long the store must stay unchanged.
-pub(super) fn span(settle: &Settle, longest_lag: Duration) -> Duration {
+pub(super) fn span(settle: &Settle, lag_p999: Duration) -> Duration {
     let task_limit = settle.task_limit.saturating_mul(3) / 2;
-    task_limit.max(longest_lag.saturating_mul(3))
+    task_limit.max(lag_p999.saturating_mul(3))
 }
 
 /// Are the last scans complete, equal and far enough apart? The time counts from the end of the
@@ -65,7 +65,7 @@ pub(super) fn next_step(
     now: Micros,
 ) -> Next {
     let due = plan.last_completed + settle.deadline;
-    let settled = is_settled(scans, span(settle, plan.longest_lag));
+    let settled = is_settled(scans, span(settle, plan.lag_p999));
     let begun_after_due = scans.last().is_some_and(|last| last.started >= due);
     if settled && (missing == 0 || begun_after_due) {
         return Next::Settled;
@@ -104,7 +104,7 @@ mod tests {
         SettlePlan {
             first_scan: 1,
             last_completed: Micros(0),
-            longest_lag: Duration::ZERO,
+            lag_p999: Duration::ZERO,
         }
     }
 
