@@ -1,1 +1,272 @@
-//! (room under construction)
+//! The practice target: an Engram-like backend and a Zep-like store in one process.
+//!
+//! It serves HTTP and voice sockets on loopback. Without faults it keeps its users apart under any
+//! load it accepts; with faults it goes wrong in known ways and writes down every record that
+//! came out wrong. It shares nothing with the rooms that judge but the model and the canaries.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the two servers run in tasks of their own"
+)]
+
+mod engram;
+mod faults;
+mod lines;
+mod queue;
+mod races;
+mod stamp;
+mod truth;
+mod zep;
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::serve::ListenerExt;
+use tokio::net::{TcpListener, TcpSocket};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep, timeout};
+
+use self::engram::Engram;
+use self::lines::{Lines, LinesEnd};
+use self::stamp::Dice;
+use self::truth::Truth;
+use self::zep::Store;
+use crate::stop::{Stop, StopLevel};
+
+pub use self::faults::{FaultKind, FaultSpec, FaultSpecError};
+
+/// Connections that may wait to be accepted.
+const BACKLOG: u32 = 4_096;
+/// How long open connections may go on after a stop.
+const CONNECTIONS_GRACE: Duration = Duration::from_secs(2);
+/// How long background tasks may go on after a stop.
+const BACKGROUND_GRACE: Duration = Duration::from_secs(12);
+/// How often the background tasks are counted while they end.
+const BACKGROUND_POLL: Duration = Duration::from_millis(5);
+
+/// Where the lab's log goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LogTarget {
+    /// Standard error.
+    Stderr,
+    /// A file, which is replaced.
+    Path(PathBuf),
+}
+
+/// What a lab is started with.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LabConfig {
+    /// The backend's port, with the store on the next; `None` takes two free ports.
+    pub port: Option<u16>,
+    /// Faults to plant; none for a lab that is right.
+    pub faults: Vec<FaultSpec>,
+    /// Where every record that came out wrong is written, as JSON lines; the file is replaced.
+    pub truth: Option<PathBuf>,
+    /// Answer every API request of the backend with this status, health apart.
+    pub answer_status: Option<u16>,
+    /// Where the log goes.
+    pub log: LogTarget,
+}
+
+/// Why a lab could not be started or ended.
+#[derive(Debug, thiserror::Error)]
+pub enum LabError {
+    /// A port could not be listened on.
+    #[error("listen on {address}: {source}; choose another port or none")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The backend's port leaves no room for the store's.
+    #[error("put the store on the port behind {port}; choose a port below 65535")]
+    NoPortForStore {
+        /// The backend's port.
+        port: u16,
+    },
+    /// Not a status of HTTP.
+    #[error("answer with status {status}; choose one from 100 to 999")]
+    BadStatus {
+        /// What was given.
+        status: u16,
+    },
+    /// A file could not be opened.
+    #[error("open {what} file {path}: {source}", path = path.display())]
+    Open {
+        /// What for.
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// Something could not be written to the end.
+    #[error("write the {what}: {source}")]
+    Write {
+        /// What.
+        what: &'static str,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+/// A lab that is running.
+#[derive(Debug)]
+pub struct Lab {
+    /// Base URL of the backend, without a path.
+    pub target_url: String,
+    /// Base URL of the store, without a path.
+    pub memory_url: String,
+    engram: Arc<Engram>,
+    servers: [JoinHandle<()>; 2],
+    /// Tells the servers to take no more connections.
+    closing: watch::Sender<bool>,
+    log_end: LinesEnd,
+    truth_end: LinesEnd,
+}
+
+/// Starts a lab; it serves when this returns.
+///
+/// # Errors
+/// A port is taken, a file cannot be opened, or a setting is out of range.
+#[expect(
+    clippy::unused_async,
+    reason = "it starts tasks, so it must be called where they can run"
+)]
+pub async fn start(config: LabConfig) -> Result<Lab, LabError> {
+    let answer_status = match config.answer_status {
+        None => None,
+        Some(status) => {
+            Some(StatusCode::from_u16(status).map_err(|_| LabError::BadStatus { status })?)
+        }
+    };
+    let (target_port, memory_port) = ports(config.port)?;
+    let (target_listener, target_url) = listen(target_port)?;
+    let (memory_listener, memory_url) = listen(memory_port)?;
+    let (log, log_end) = match config.log {
+        LogTarget::Stderr => lines::to_stderr(),
+        LogTarget::Path(path) => open("log", path)?,
+    };
+    let (truth, truth_end) = match config.truth {
+        None => lines::nowhere(),
+        Some(path) => open("truth", path)?,
+    };
+    let dice = Arc::new(Dice::new());
+    let store = Arc::new(Store::new(Arc::clone(&dice)));
+    let engram = Arc::new(Engram::new(engram::Parts {
+        store: Arc::clone(&store),
+        dice,
+        log,
+        truth: Truth(truth),
+        faults: config.faults,
+        answer_status,
+    }));
+    let (closing, closed) = watch::channel(false);
+    let target = engram::router(Arc::clone(&engram));
+    Ok(Lab {
+        target_url,
+        memory_url,
+        engram,
+        servers: [
+            serve(target_listener, target, closed.clone()),
+            serve(memory_listener, zep::router(store), closed),
+        ],
+        closing,
+        log_end,
+        truth_end,
+    })
+}
+
+impl Lab {
+    /// Serves until a stop is asked for, lets what was answered be stored, and writes out the
+    /// truth and the log.
+    ///
+    /// # Errors
+    /// The truth or the log could not be written.
+    pub async fn stopped(self, mut stop: Stop) -> Result<(), LabError> {
+        stop.reached(StopLevel::Drain).await;
+        // A receiver that is gone is a server that has ended.
+        let _ = self.closing.send(true);
+        let ending = async {
+            for mut server in self.servers {
+                if timeout(CONNECTIONS_GRACE, &mut server).await.is_err() {
+                    server.abort();
+                }
+            }
+            let deadline = Instant::now() + BACKGROUND_GRACE;
+            while self.engram.background() > 0 && Instant::now() < deadline {
+                sleep(BACKGROUND_POLL).await;
+            }
+        };
+        tokio::select! {
+            () = ending => {}
+            () = stop.reached(StopLevel::Leave) => {}
+        }
+        let written = |what, end: LinesEnd| {
+            end.finish()
+                .map_err(|source| LabError::Write { what, source })
+        };
+        // The truth matters more: it is written even where the log cannot be.
+        let truth = written("truth", self.truth_end);
+        truth.and(written("log", self.log_end))
+    }
+}
+
+/// The two ports; 0 stands for any free one.
+fn ports(port: Option<u16>) -> Result<(u16, u16), LabError> {
+    match port {
+        None | Some(0) => Ok((0, 0)),
+        Some(port) => {
+            let next = port
+                .checked_add(1)
+                .ok_or(LabError::NoPortForStore { port })?;
+            Ok((port, next))
+        }
+    }
+}
+
+fn listen(port: u16) -> Result<(TcpListener, String), LabError> {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let bound = || {
+        let socket = TcpSocket::new_v4()?;
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        let listener = socket.listen(BACKLOG)?;
+        let url = format!("http://{}", listener.local_addr()?);
+        Ok((listener, url))
+    };
+    bound().map_err(|source| LabError::Listen { address, source })
+}
+
+fn open(what: &'static str, path: PathBuf) -> Result<(Lines, LinesEnd), LabError> {
+    lines::to_file(&path).map_err(|source| LabError::Open { what, path, source })
+}
+
+fn serve(
+    listener: TcpListener,
+    router: Router,
+    mut closed: watch::Receiver<bool>,
+) -> JoinHandle<()> {
+    let listener = listener.tap_io(|stream| {
+        // Without it small answers wait for the client's acknowledgement.
+        let _ = stream.set_nodelay(true);
+    });
+    tokio::spawn(async move {
+        let shutdown = async move {
+            // A sender that is gone is a lab that is gone.
+            let _ = closed.wait_for(|closed| *closed).await;
+        };
+        let served = axum::serve(listener, router).with_graceful_shutdown(shutdown);
+        // It never fails: errors of single connections end those alone.
+        let _ = served.await;
+    })
+}
+
+#[cfg(test)]
+mod tests;

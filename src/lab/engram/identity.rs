@@ -1,0 +1,80 @@
+//! Who sends a request, by the rules of Engram's development mode.
+
+use std::sync::Arc;
+
+use axum::http::{HeaderMap, header};
+
+use crate::lab::truth::{DEV_OWNER_PREFIX, REST_PLACEHOLDER};
+
+/// Prefix of development tokens.
+const DEV_TOKEN_PREFIX: &str = "dev_";
+/// What a header without a user's name stands for.
+const NAMELESS: &str = "dev-user";
+
+/// A credential that is not accepted.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct BadCredential;
+
+/// The user of a REST request. Without a credential it is a stand-in, not an error.
+pub(super) fn of_rest(headers: &HeaderMap) -> Result<Arc<str>, BadCredential> {
+    Ok(credential(headers)?.unwrap_or_else(|| REST_PLACEHOLDER.into()))
+}
+
+/// The user of a socket. Without a credential there is none.
+pub(super) fn of_socket(headers: &HeaderMap) -> Result<Arc<str>, BadCredential> {
+    credential(headers)?.ok_or(BadCredential)
+}
+
+fn credential(headers: &HeaderMap) -> Result<Option<Arc<str>>, BadCredential> {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let bearer = text(header::AUTHORIZATION.as_str()).and_then(|value| {
+        let (scheme, token) = value.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+    });
+    match (bearer, text("x-dev-token")) {
+        // Other tokens would be checked against keys from outside, which the lab never asks.
+        (Some(token), _) if token.starts_with(DEV_TOKEN_PREFIX) => Ok(Some(owner(token))),
+        (Some(_), _) => Err(BadCredential),
+        (None, Some(token)) => Ok(Some(owner(token))),
+        (None, None) => Ok(None),
+    }
+}
+
+/// The token is cut at every underscore: the user is the second piece.
+fn owner(token: &str) -> Arc<str> {
+    let user = token.split('_').nth(1).unwrap_or(NAMELESS);
+    format!("{DEV_OWNER_PREFIX}{user}").into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(headers: &[(&'static str, &'static str)], rest: Option<&str>, socket: Option<&str>) {
+        let headers: HeaderMap = headers
+            .iter()
+            .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))
+            .collect();
+        assert_eq!(of_rest(&headers).ok().as_deref(), rest, "{headers:?}");
+        assert_eq!(of_socket(&headers).ok().as_deref(), socket, "{headers:?}");
+    }
+
+    #[test]
+    fn users_by_header() {
+        let a = Some("dev-oid-a");
+        check(&[("authorization", "Bearer dev_a_analyst")], a, a);
+        check(&[("authorization", "bearer dev_a")], a, a);
+        check(&[("authorization", "Bearer dev_a_b_c")], a, a);
+        check(&[("x-dev-token", "dev_a_analyst")], a, a);
+        let nameless = Some("dev-oid-dev-user");
+        check(&[("x-dev-token", "carol")], nameless, nameless);
+        check(&[("authorization", "Bearer eyJ")], None, None);
+        check(
+            &[("authorization", "Bearer eyJ"), ("x-dev-token", "dev_a")],
+            None,
+            None,
+        );
+        check(&[("authorization", "Basic x")], Some("dev-user"), None);
+        check(&[], Some("dev-user"), None);
+    }
+}

@@ -1,0 +1,174 @@
+//! The backend's side: what a client of Engram sees, with background tasks behind the answers.
+//!
+//! It reaches the store through a handle in the process, not over HTTP. Every operation captures
+//! its user by value; only a planted fault looks anywhere else.
+
+mod chat;
+mod echo;
+mod identity;
+mod persist;
+mod problem;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{delete, get, post};
+use serde_json::json;
+use tokio::time::Instant;
+
+use super::faults::{FaultKind, FaultSpec};
+use super::lines::Lines;
+use super::queue::SessionQueues;
+use super::races::Faults;
+use super::stamp::{Dice, Stamp};
+use super::truth::Truth;
+use super::zep::Store;
+
+/// How long the model thinks.
+const MODEL_DELAY: [Duration; 2] = [Duration::from_millis(2), Duration::from_millis(8)];
+/// How long the store takes for one write.
+const STORE_DELAY: [Duration; 2] = [Duration::from_millis(1), Duration::from_millis(5)];
+/// Bytes of a request's body, an upload's apart.
+const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// The backend.
+#[derive(Debug)]
+pub(super) struct Engram {
+    pub(super) store: Arc<Store>,
+    pub(super) dice: Arc<Dice>,
+    pub(super) log: Lines,
+    pub(super) truth: Truth,
+    answer_status: Option<StatusCode>,
+    queues: Arc<SessionQueues>,
+    faults: Faults<persist::Context>,
+    /// Sessions that a fault has given a wrong owner, and which fault.
+    misowned: Mutex<HashMap<Arc<str>, FaultKind>>,
+    background: AtomicUsize,
+}
+
+/// What the backend is made from.
+#[derive(Debug)]
+pub(super) struct Parts {
+    pub(super) store: Arc<Store>,
+    pub(super) dice: Arc<Dice>,
+    pub(super) log: Lines,
+    pub(super) truth: Truth,
+    pub(super) faults: Vec<FaultSpec>,
+    pub(super) answer_status: Option<StatusCode>,
+}
+
+/// The handle that every handler and task holds.
+type Handle = Arc<Engram>;
+
+impl Engram {
+    pub(super) fn new(parts: Parts) -> Self {
+        Self {
+            store: parts.store,
+            faults: Faults::new(parts.faults, Arc::clone(&parts.dice)),
+            dice: parts.dice,
+            log: parts.log,
+            truth: parts.truth,
+            answer_status: parts.answer_status,
+            queues: Arc::default(),
+            misowned: Mutex::default(),
+            background: AtomicUsize::new(0),
+        }
+    }
+
+    /// Background tasks that have not ended.
+    pub(super) fn background(&self) -> usize {
+        self.background.load(Ordering::Acquire)
+    }
+
+    /// Logs the start or the end of a background task.
+    fn info(&self, step: &str, what: &str, user: &str) {
+        self.log.mention(format!(
+            "INFO: Background task {step}: {what} for user: {user}"
+        ));
+    }
+
+    /// Logs the failure of a background task.
+    fn failed(&self, what: &str, user: &str, error: &impl fmt::Display) {
+        self.log.mention(format!(
+            "INFO: Background task failed: {what} for user: {user}: {error}"
+        ));
+    }
+
+    fn misowned(&self) -> MutexGuard<'_, HashMap<Arc<str>, FaultKind>> {
+        self.misowned.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn think(&self) {
+        let [from, to] = MODEL_DELAY;
+        tokio::time::sleep(self.dice.delay(from, to)).await;
+    }
+
+    async fn store_delay(&self) {
+        let [from, to] = STORE_DELAY;
+        tokio::time::sleep(self.dice.delay(from, to)).await;
+    }
+}
+
+/// The routes of the backend.
+pub(super) fn router(engram: Handle) -> Router {
+    Router::new()
+        .route("/api/v1/chat", post(chat::chat))
+        .route("/api/v1/chat/session/{id}", delete(chat::clear))
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .route("/health", get(health))
+        .route("/api/v1/health", get(health))
+        .route("/ready", get(ready))
+        .route("/api/v1/ready", get(ready))
+        .fallback(problem::not_found)
+        .method_not_allowed_fallback(problem::method_not_allowed)
+        .layer(from_fn_with_state(Arc::clone(&engram), around))
+        .with_state(engram)
+}
+
+async fn health() -> Response {
+    let body = json!({
+        "status": "healthy", "timestamp": Stamp::now(), "version": "0.1.0",
+        "environment": "development",
+    });
+    axum::Json(body).into_response()
+}
+
+async fn ready() -> Response {
+    let checks = json!({"api": true, "database": false, "zep": false, "temporal": false});
+    axum::Json(json!({"status": "degraded", "checks": checks})).into_response()
+}
+
+/// What happens around every request: its id comes back, its time is told, and a lab that is
+/// asked to fail answers with that status.
+async fn around(State(engram): State<Handle>, request: Request<Body>, next: Next) -> Response {
+    let started = Instant::now();
+    let request_id = HeaderName::from_static("x-request-id");
+    let id = request.headers().get(&request_id).cloned();
+    let path = request.uri().path();
+    let is_api = path.starts_with("/api/v1/") && !path.ends_with("/health");
+    let mut response = match engram.answer_status {
+        Some(status) if is_api && !path.ends_with("/ready") => {
+            problem::detail(status, "the lab was asked to answer so")
+        }
+        Some(_) | None => next.run(request).await,
+    };
+    let headers = response.headers_mut();
+    let made = || HeaderValue::try_from(engram.dice.uuid().to_string()).ok();
+    if let Some(id) = id.or_else(made) {
+        headers.insert(request_id, id);
+    }
+    let took_ms = started.elapsed().as_secs_f64() * 1_000.0;
+    if let Ok(took) = HeaderValue::try_from(format!("{took_ms:.2}")) {
+        headers.insert(HeaderName::from_static("x-response-time-ms"), took);
+    }
+    response
+}

@@ -1,0 +1,61 @@
+//! The store's HTTP side: what all profiles share, and which profile is served.
+//!
+//! A profile is a file of routes. `engram` is `v1` and the routes that Engram assumes; others
+//! come as files beside it.
+
+mod engram;
+mod path;
+mod reply;
+mod store;
+mod v1;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::middleware::map_response;
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::any;
+
+pub(super) use store::{Appended, Metadata, NewMessage, NewSession, Store, StoreError};
+
+/// Bytes of a request's body, as shipped by the original.
+const BODY_BYTES_MAX: usize = 5 * 1024 * 1024;
+/// The version that the dialect was read from.
+const VERSION: HeaderValue = HeaderValue::from_static("0.27.2");
+
+/// The routes of the `engram` profile.
+pub(super) fn router(store: Arc<Store>) -> Router {
+    v1::routes()
+        .merge(engram::routes())
+        .with_state(store)
+        .route("/healthz", any(health))
+        .fallback(unknown_route)
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(map_response(with_version))
+}
+
+/// Says only that the process is up.
+async fn health(method: Method) -> Response {
+    if method == Method::GET || method == Method::HEAD {
+        ([(header::CONTENT_TYPE, "text/plain")], ".").into_response()
+    } else {
+        unknown_route().await
+    }
+}
+
+/// The original serves its web page here: clients must not feed it to a JSON parser.
+async fn unknown_route() -> Response {
+    let page = Html("<!DOCTYPE html><html><body><h1>404</h1>page not found</body></html>\n");
+    (StatusCode::NOT_FOUND, page).into_response()
+}
+
+async fn with_version(mut response: Response) -> Response {
+    let name = HeaderName::from_static("x-zep-version");
+    response.headers_mut().insert(name, VERSION);
+    response
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,125 @@
+//! Answers and errors in the original's manner: JSON as plain text, errors as a line of text.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::store::{Metadata, Store, StoreError};
+
+/// The state of every handler.
+pub(super) type Shared = axum::extract::State<Arc<Store>>;
+
+/// A request that is not answered as wished.
+#[derive(Debug)]
+pub(super) enum Refusal {
+    /// 400 with a reason.
+    Bad(String),
+    /// 404.
+    NotFound,
+    /// 500 with a reason.
+    Internal(String),
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Bad(why) => {
+                (StatusCode::BAD_REQUEST, format!("bad request: {why}\n")).into_response()
+            }
+            Self::NotFound => (StatusCode::NOT_FOUND, "not found\n").into_response(),
+            Self::Internal(why) => {
+                (StatusCode::INTERNAL_SERVER_ERROR, format!("{why}\n")).into_response()
+            }
+        }
+    }
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        let why = error.to_string();
+        match error {
+            StoreError::SessionExists(_)
+            | StoreError::UserExists(_)
+            | StoreError::NoSuchUser(_) => Self::Bad(why),
+            StoreError::EmptySessionId | StoreError::UuidTaken(_) => Self::Internal(why),
+        }
+    }
+}
+
+/// JSON without a content type of its own, so it goes out as plain text.
+pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Response {
+    match serde_json::to_vec(body) {
+        Ok(bytes) => {
+            let plain = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
+            (status, plain, bytes).into_response()
+        }
+        Err(error) => Refusal::Internal(error.to_string()).into_response(),
+    }
+}
+
+/// The two bytes that a write is acknowledged with.
+pub(super) fn ok() -> Response {
+    (StatusCode::OK, "OK").into_response()
+}
+
+/// Reads a body: invalid UTF-8 becomes U+FFFD, unknown fields are ignored.
+pub(super) fn read<T: DeserializeOwned>(body: &Bytes) -> Result<T, Refusal> {
+    serde_json::from_str(&String::from_utf8_lossy(body)).map_err(|e| Refusal::Bad(e.to_string()))
+}
+
+/// A number in a query: `None` if it was not given.
+pub(super) fn number(text: Option<&String>) -> Result<Option<i64>, Refusal> {
+    let parse = |text: &String| {
+        text.parse()
+            .map_err(|_| Refusal::Bad(format!("not a number: {text}")))
+    };
+    text.map(parse).transpose()
+}
+
+/// A limit as a count: absent, 0 and negative numbers mean everything.
+pub(super) fn count(limit: Option<i64>) -> usize {
+    match limit.map(usize::try_from) {
+        Some(Ok(limit)) if limit > 0 => limit,
+        Some(Ok(_) | Err(_)) | None => usize::MAX,
+    }
+}
+
+/// Text without NUL, which the database does not hold.
+pub(super) fn clean(text: String) -> String {
+    if text.contains('\0') {
+        text.replace('\0', "")
+    } else {
+        text
+    }
+}
+
+/// Metadata in which NUL has become six visible characters.
+pub(super) fn clean_metadata(metadata: Metadata) -> Metadata {
+    let visible = |text: String| {
+        if text.contains('\0') {
+            text.replace('\0', "\\u0000")
+        } else {
+            text
+        }
+    };
+    metadata
+        .into_iter()
+        .map(|(key, value)| (visible(key), clean_value(value, visible)))
+        .collect()
+}
+
+fn clean_value(value: Value, visible: impl Fn(String) -> String + Copy) -> Value {
+    match value {
+        Value::String(text) => Value::String(visible(text)),
+        Value::Array(items) => {
+            Value::Array(items.into_iter().map(|v| clean_value(v, visible)).collect())
+        }
+        Value::Object(object) => Value::Object(clean_metadata(object)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => value,
+    }
+}
