@@ -12,41 +12,27 @@ const ENTITY_BYTES_MAX: usize = 10;
 
 pub(super) fn normalise(text: &str) -> String {
     let unescaped = unescape(text);
-    let mut folded = Folded {
-        text: String::with_capacity(unescaped.len()),
-        blank_due: false,
-    };
     if unescaped.is_ascii() {
-        for byte in unescaped.bytes() {
-            folded.push(char::from(byte.to_ascii_lowercase()));
-        }
+        let mut folded = blanks_folded(&unescaped);
+        folded.make_ascii_lowercase();
+        folded
     } else {
         let visible = unescaped.nfkc().filter(|c| !is_invisible(*c));
-        for character in visible.flat_map(char::to_lowercase) {
-            folded.push(character);
-        }
+        let folded: String = visible.flat_map(char::to_lowercase).collect();
+        blanks_folded(&folded)
     }
-    folded.text
 }
 
-/// A text whose white space is folded to single blanks, without any at its ends.
-struct Folded {
-    text: String,
-    blank_due: bool,
-}
-
-impl Folded {
-    fn push(&mut self, character: char) {
-        if character.is_whitespace() {
-            self.blank_due = !self.text.is_empty();
-            return;
+/// The words of a text with one blank between them.
+fn blanks_folded(text: &str) -> String {
+    let mut folded = String::with_capacity(text.len());
+    for word in text.split_whitespace() {
+        if !folded.is_empty() {
+            folded.push(' ');
         }
-        if self.blank_due {
-            self.text.push(' ');
-            self.blank_due = false;
-        }
-        self.text.push(character);
+        folded.push_str(word);
     }
+    folded
 }
 
 /// Characters that take no room on a screen: zero-width, soft hyphen, marks of direction, variant

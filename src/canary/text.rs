@@ -340,7 +340,7 @@ mod tests {
     fn one_damaged_letter_is_corrected_wherever_it_stands() {
         let id = turn(17, 203, 4);
         for place in 2..CANARY_LETTERS {
-            for choice in 0..25 {
+            for choice in [0, 7, 14, 21] {
                 let mut canary = plant(id, &[]);
                 damage(&mut canary, place, choice);
                 let corrected = SeenCanary {

@@ -18,6 +18,8 @@ const TONE_SAMPLES: u16 = 480;
 const MARKERS_HZ: [u16; 2] = [2_400, 2_700];
 /// Tones that carry a canary's 128 bits, after the markers.
 const TONES: usize = 32;
+/// Samples after which every wave repeats, because all frequencies are multiples of 100 Hz.
+const WAVE_SAMPLES: usize = 240;
 /// Different tones: four bits each.
 const PITCHES: usize = 16;
 /// The tone that stands for 0, and the step to the next, in Hz.
@@ -48,7 +50,12 @@ pub fn speak(canary: &str) -> Vec<i16> {
         PITCHES_HZ.get(pitch).copied()
     });
     let tones_hz = MARKERS_HZ.into_iter().chain(tones_hz);
-    tones_hz.flat_map(tone).collect()
+    let wave = wave();
+    let mut samples = Vec::with_capacity((MARKERS_HZ.len() + TONES) * usize::from(TONE_SAMPLES));
+    for tone_hz in tones_hz {
+        samples.extend(tone(&wave, tone_hz));
+    }
+    samples
 }
 
 /// Listens to one turn: finds the tones in the samples and returns the canary they spell, `None`
@@ -98,14 +105,26 @@ fn radians_per_sample(frequency_hz: u16) -> f32 {
     TAU * f32::from(frequency_hz) / RATE
 }
 
-fn tone(frequency_hz: u16) -> impl Iterator<Item = i16> {
-    let step = radians_per_sample(frequency_hz);
-    (0..TONE_SAMPLES).map(move |n| sample((step * f32::from(n)).sin()))
+/// One period of the slowest wave, 100 Hz. Faster ones skip through it.
+fn wave() -> [i16; WAVE_SAMPLES] {
+    let mut wave = [0; WAVE_SAMPLES];
+    for (sample, n) in wave.iter_mut().zip(0_u16..) {
+        *sample = rounded(AMPLITUDE * (radians_per_sample(PITCH_STEP_HZ) * f32::from(n)).sin());
+    }
+    wave
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "below 8 001 and rounded")]
-fn sample(height: f32) -> i16 {
-    (AMPLITUDE * height).round() as i16
+fn tone(wave: &[i16; WAVE_SAMPLES], frequency_hz: u16) -> impl Iterator<Item = i16> {
+    let skip = usize::from(frequency_hz / PITCH_STEP_HZ);
+    (0..usize::from(TONE_SAMPLES)).map(move |n| wave[n * skip % WAVE_SAMPLES])
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "at most the amplitude, and rounded"
+)]
+fn rounded(height: f32) -> i16 {
+    height.round() as i16
 }
 
 /// The samples of the n-th tone of a canary that begins at a place; fewer, or none, at the end.
@@ -116,8 +135,17 @@ fn tone_at(samples: &[i16], start: usize, n: usize) -> &[i16] {
     &samples[from..to]
 }
 
+/// Sum of the squares.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "energies are only compared, and coarsely"
+)]
 fn energy(samples: &[i16]) -> f32 {
-    samples.iter().map(|s| f32::from(*s) * f32::from(*s)).sum()
+    let sum: u64 = samples
+        .iter()
+        .map(|s| u64::from(s.unsigned_abs()).pow(2))
+        .sum();
+    sum as f32
 }
 
 /// Energy at each of some frequencies, in the unit of [`energy`]: a pure tone has all of its
@@ -278,7 +306,11 @@ mod tests {
     #[test]
     fn what_is_no_canary_is_not_heard() {
         let spoken = speak(&canary(17));
-        let marker: Vec<i16> = tone(MARKERS_HZ[0]).chain(tone(MARKERS_HZ[1])).collect();
+        let wave = wave();
+        let marker: Vec<i16> = MARKERS_HZ
+            .into_iter()
+            .flat_map(|hz| tone(&wave, hz))
+            .collect();
         for (name, samples) in [
             ("nothing", Vec::new()),
             ("silence", vec![0; 48_000]),
@@ -286,7 +318,10 @@ mod tests {
             ("noise", with_noise(&vec![0; 48_000], 8_000)),
             ("a constant", vec![i16::MAX; 48_000]),
             ("the lowest", vec![i16::MIN; 48_000]),
-            ("a steady tone", tone(1_000).collect::<Vec<_>>().repeat(40)),
+            (
+                "a steady tone",
+                tone(&wave, 1_000).collect::<Vec<_>>().repeat(40),
+            ),
             ("markers only", marker.repeat(60)),
             ("half a canary", spoken[..spoken.len() / 2].to_vec()),
             (
@@ -307,7 +342,7 @@ mod tests {
             let heard: Vec<Option<String>> = PITCHES_HZ
                 .into_iter()
                 .map(|pitch| {
-                    samples.splice(from..from + usize::from(TONE_SAMPLES), tone(pitch));
+                    samples.splice(from..from + usize::from(TONE_SAMPLES), tone(&wave(), pitch));
                     listen(&samples)
                 })
                 .collect();

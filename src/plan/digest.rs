@@ -8,7 +8,7 @@ use super::{Plan, Script};
 const PLAN_VERSION: u32 = 1;
 const DIGEST_KEY: &[u8; 32] = b"crosswire plan digest, version 1";
 /// Scripts of a group that count.
-const SESSIONS_DIGESTED_MAX: u32 = 20_000;
+const SESSIONS_DIGESTED_MAX: u32 = 4_000;
 /// Scripts that count of a group without a last session.
 const SESSIONS_DIGESTED_OPEN: u32 = 256;
 /// Bytes of the digest.

@@ -132,14 +132,15 @@ impl Plan {
     /// Identifies the plan: 32 hexadecimal digits over version, users, groups, trigger words, seed
     /// and scripts. URLs, time limits and the run id have no part in it.
     ///
-    /// Of each group the first 20 000 scripts count, of one that has no last session the first
+    /// Of each group the first 4 000 scripts count, of one that has no last session the first
     /// 256; later ones follow from the same inputs.
     pub fn digest(&self) -> String {
         digest::digest(self)
     }
 
     /// Operations planned of each kind in the scenario; `None` where the number depends on the
-    /// target's speed.
+    /// target's speed. Where the number varies from session to session it costs one hash for each
+    /// session of the group: ask once and keep the answer.
     pub fn planned_ops(&self) -> BTreeMap<OpKind, Option<u64>> {
         let mut planned = BTreeMap::new();
         for group in &self.scenario.groups {

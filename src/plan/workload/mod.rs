@@ -67,6 +67,7 @@ pub(super) fn traits(scenario: &Scenario, group: &Group) -> TraitSet {
             .groups
             .iter()
             .filter(|other| name.is_some() && name_of(&other.session) == name);
+        // Two groups of one user each may act as the same one, so they are not added up.
         same.map(|other| users_reached(scenario, other)).max() > Some(1)
     };
     if shares(shared_file_name) {
@@ -82,8 +83,7 @@ pub(super) fn traits(scenario: &Scenario, group: &Group) -> TraitSet {
     traits
 }
 
-/// How many different users a group acts as. Users are taken from the first on, so of two groups
-/// the users of the smaller are users of the larger too.
+/// How many different users a group acts as.
 fn users_reached(scenario: &Scenario, group: &Group) -> u32 {
     let users_tried = match group.executor {
         Executor::ConstantVus { vus, .. } | Executor::PerVuIterations { vus, .. } => vus,
