@@ -8,7 +8,7 @@ mod v1;
 
 use std::fmt;
 
-use crate::model::Role;
+use crate::model::{Role, RunId};
 
 pub use v1::V1;
 
@@ -98,16 +98,23 @@ pub enum Question<'a> {
     },
 }
 
+/// For messages that are kept: names only what synthetic users named, since other ids may be
+/// those of real people.
 impl fmt::Display for Question<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Health => f.write_str("health"),
             Self::Sessions { after, .. } => write!(f, "the sessions after row {}", after.0),
             Self::Messages { session, page, .. } => {
-                write!(f, "page {} of session `{session}`", page.get())
+                write!(f, "page {} of ", page.get())?;
+                if RunId::parse_session_name(session).is_some() {
+                    write!(f, "session `{session}`")
+                } else {
+                    f.write_str("a session")
+                }
             }
             Self::Users { after, .. } => write!(f, "the users after row {}", after.0),
-            Self::Facts { user, .. } => write!(f, "the facts of user `{user}`"),
+            Self::Facts { .. } => f.write_str("the facts of a user"),
         }
     }
 }
@@ -273,4 +280,42 @@ pub enum DialectError {
         /// As counted.
         held: u64,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn questions_name_synthetic_sessions_and_nobody_else() {
+        let messages = |session| Question::Messages {
+            session,
+            limit: 1,
+            page: PageNumber::FIRST,
+        };
+        for (question, shown) in [
+            (
+                messages("cw-0012abcd-u1-s2"),
+                "page 1 of session `cw-0012abcd-u1-s2`",
+            ),
+            (messages("anna@example.org"), "page 1 of a session"),
+            (
+                Question::Facts {
+                    user: "anna@example.org",
+                    limit: 1,
+                },
+                "the facts of a user",
+            ),
+        ] {
+            assert_eq!(question.to_string(), shown);
+        }
+    }
+
+    #[test]
+    fn dialects_have_names_of_their_own() {
+        let mut names: Vec<_> = ALL.iter().map(|dialect| dialect.name()).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), ALL.len());
+    }
 }

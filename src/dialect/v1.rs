@@ -250,6 +250,8 @@ fn encode_path_id(id: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::dialect::{PageNumber, RowCursor};
 
@@ -496,5 +498,32 @@ mod tests {
             status: 503,
             body: b"."
         }));
+    }
+
+    /// What the server makes of an escaped path.
+    fn decode(path: &str) -> Vec<u8> {
+        let mut bytes = path.bytes();
+        let mut decoded = Vec::new();
+        while let Some(byte) = bytes.next() {
+            if byte == b'%' {
+                let digits = [bytes.next().unwrap(), bytes.next().unwrap()];
+                assert!(!digits.iter().any(u8::is_ascii_lowercase));
+                let digits = str::from_utf8(&digits).unwrap();
+                decoded.push(u8::from_str_radix(digits, 16).unwrap());
+            } else {
+                decoded.push(byte);
+            }
+        }
+        decoded
+    }
+
+    proptest! {
+        #[test]
+        fn every_id_survives_its_path(id in ".*") {
+            let path = encode_path_id(&id);
+            prop_assert!(path.is_ascii());
+            prop_assert!(!path.contains(['/', '?', '#', ' ', '"']));
+            prop_assert_eq!(decode(&path), id.into_bytes());
+        }
     }
 }

@@ -34,7 +34,7 @@ impl StoreClient {
         context: &ScanContext,
         plan: SettlePlan,
         events: &mpsc::Sender<Event>,
-        mut missing: impl FnMut() -> u64 + Send,
+        mut missing: impl FnMut() -> u64,
         stop: &mut Stop,
     ) -> Observation {
         let settle = &context.scenario.memory.settle;

@@ -1,6 +1,7 @@
 //! One question to the store, and who the store is.
 
 use std::error::Error;
+use std::fmt;
 use std::io;
 use std::time::Duration;
 
@@ -23,7 +24,7 @@ const READ_RETRY_PAUSE: Duration = Duration::from_millis(250);
 const CONNECT_TIMEOUT_MAX: Duration = Duration::from_secs(10);
 
 /// A store that can be read back. Copies share their connections.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct StoreClient {
     http: Client,
     base: String,
@@ -31,6 +32,17 @@ pub struct StoreClient {
     can_list_facts: bool,
     read_timeout: Duration,
     read_concurrency: usize,
+}
+
+/// Without the base URL as it was given: it may hold a password.
+impl fmt::Debug for StoreClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StoreClient")
+            .field("url", &self.shown_url())
+            .field("dialect", &self.dialect)
+            .field("can_list_facts", &self.can_list_facts)
+            .finish_non_exhaustive()
+    }
 }
 
 impl StoreClient {
