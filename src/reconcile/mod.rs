@@ -1,1 +1,123 @@
-//! (room under construction)
+//! The judge: joins what was promised with what was found, and says what contradicts what.
+//!
+//! Everything here is a function of ledger rows, so any run can be judged again, offline. One
+//! bucket of users is judged at a time ([`judge_users`]); [`combine`] folds the buckets into one
+//! [`Judgement`]; [`verdict::verdict`] draws the conclusion. Any order of the rows and any
+//! division into buckets gives the same judgement. There is no way to the network or the disk
+//! from here, and no knowledge of the lab.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use crate::model::{Micros, OpKind, OpRow, RunId, Sighting};
+use crate::scenario::Scenario;
+
+pub mod checks;
+mod control;
+mod draft;
+mod evidence;
+mod fold;
+pub mod generator;
+mod judgement;
+mod misowned;
+mod missing;
+mod owner;
+mod pattern;
+pub mod settle;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+pub mod timeline;
+pub mod verdict;
+mod wording;
+
+pub use control::{Control, control};
+pub use draft::Draft;
+pub use evidence::Evidence;
+pub use judgement::{Judgement, combine};
+pub use pattern::{NEIGHBOURS_EACH_SIDE, Neighbour};
+
+/// How a run ended, as the ledger tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunEnd {
+    /// Its plan was done.
+    Finished,
+    /// It was told to stop.
+    Interrupted,
+    /// The target stopped answering.
+    TargetLost,
+    /// The ledger has no end: the tester itself was killed.
+    Crashed,
+}
+
+/// How far the store was read back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReadBack {
+    /// Not at all: there is no store to read.
+    None,
+    /// It was read at least once, or should have been.
+    Some {
+        /// Did it stand still for long enough ([`settle::settled`])?
+        settled: bool,
+        /// Was the last scan complete?
+        complete: bool,
+        /// When the last complete scan began; zero if there is none.
+        read_from: Micros,
+    },
+}
+
+/// What a judgement needs to know beside the rows.
+#[derive(Debug, Clone, Copy)]
+pub struct Context<'a> {
+    /// The run that is judged.
+    pub run: RunId,
+    /// What it was meant to do.
+    pub scenario: &'a Scenario,
+    /// How it ended.
+    pub ended: RunEnd,
+    /// How far the store was read back.
+    pub read_back: ReadBack,
+}
+
+/// What the judge makes of one bucket of users; input of [`combine`].
+#[derive(Debug, Clone, Default)]
+pub struct Bucket {
+    pub(crate) drafts: Vec<Draft>,
+    pub(crate) recovered: BTreeMap<OpKind, u64>,
+    pub(crate) counts: evidence::Counts,
+    pub(crate) tallies: fold::Tallies,
+    pub(crate) pending: u64,
+    pub(crate) checker_errors: Vec<crate::model::Code>,
+}
+
+/// Judges one bucket: the users whose numbers are in `users`.
+///
+/// `ops` are all operations of these users. `sightings` are at least all those that name one of
+/// them: in a canary, exact or corrected, in the session's name, in a session id that one of
+/// their answers gave, or as the owner. A finding is made in the bucket of the user who sent
+/// what was found (the smallest, where there are several), so a sighting that is given to two
+/// buckets is reported once. Sightings of the planted control are passed over.
+pub fn judge_users(
+    context: &Context<'_>,
+    users: Range<u32>,
+    ops: &[OpRow],
+    sightings: &[Sighting],
+) -> Bucket {
+    let stored = sightings.iter().filter(|sighting| !sighting.control);
+    let evidence = Evidence::new(context, users, ops, stored);
+    let mut bucket = Bucket {
+        recovered: evidence.recovered(),
+        counts: evidence.counts(),
+        tallies: fold::tally(&evidence),
+        pending: missing::pending(&evidence),
+        ..Bucket::default()
+    };
+    for check in checks::ALL {
+        match checks::run(*check, &evidence) {
+            Ok(drafts) => bucket.drafts.extend(drafts),
+            Err(code) => bucket.checker_errors.push(code),
+        }
+    }
+    bucket
+}

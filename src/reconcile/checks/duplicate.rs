@@ -1,0 +1,179 @@
+//! `duplicate`: more copies than promised.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::{CanaryId, Code, OpId, Proof, RecordType, Role, UserIx};
+
+use super::super::draft::{Group, Groups, proof};
+use super::super::evidence::{Evidence, Record};
+use super::super::{Draft, wording};
+use super::Check;
+
+#[derive(Debug)]
+pub(crate) struct Duplicate;
+
+impl Check for Duplicate {
+    fn code(&self) -> Code {
+        Code::Duplicate
+    }
+
+    fn definition(&self) -> &'static str {
+        "One place of the store holds more copies of what a user sent than were promised."
+    }
+
+    fn explanation(&self) -> &'static str {
+        "Answers will be built on a history that did not happen so. The usual cause is a write \
+         that is repeated after a time-out, or two tasks that both store the last turns of one \
+         session. Copies are counted by canary, role and whole text within one session or under \
+         one user, with different record ids; overlapping pieces of a document are not copies. \
+         An answer that is stored twice is shown beside its doubled turn, and by itself proves \
+         nothing."
+    }
+
+    fn check(&self, evidence: &Evidence<'_>) -> Vec<Draft> {
+        let mut by_op: BTreeMap<(UserIx, OpKey), Extras<'_, '_>> = BTreeMap::new();
+        for (place, group) in by_place(evidence) {
+            let Some(canary) = place.canaries.first().copied() else {
+                continue;
+            };
+            let copies = extras(&place, group);
+            if copies.records.is_empty() {
+                continue;
+            }
+            let op = evidence.op_id_of(canary);
+            let key = op.map_or(OpKey::Canary(canary), OpKey::Op);
+            let all = by_op.entry((canary.user, key)).or_default();
+            all.verbatim |= copies.verbatim;
+            all.records.extend(copies.records);
+        }
+        by_op
+            .into_iter()
+            .map(|((sender, key), extras)| draft(evidence, sender, key, &extras))
+            .collect()
+    }
+}
+
+/// The operation that was doubled; without its row, the canary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum OpKey {
+    Op(OpId),
+    Canary(CanaryId),
+}
+
+/// Where copies of one text may stand.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Place<'r> {
+    record_type: RecordType,
+    /// The session; for a fact, its owner.
+    container: Option<&'r str>,
+    canaries: &'r [CanaryId],
+    role: Role,
+}
+
+/// Copies beyond the promised ones.
+#[derive(Debug, Default)]
+struct Extras<'e, 'a> {
+    records: Vec<&'e Record<'a>>,
+    /// Is a copy among them of what the user sent, not only of what the agent made of it?
+    verbatim: bool,
+}
+
+fn by_place<'e, 'a>(evidence: &'e Evidence<'a>) -> Groups<'e, 'a, Place<'e>> {
+    let mut places: Groups<'e, 'a, Place<'e>> = BTreeMap::new();
+    let stored = evidence.records.iter().filter(|record| {
+        record.newest
+            && matches!(
+                record.sighting.record_type,
+                RecordType::Message | RecordType::Fact
+            )
+    });
+    for record in stored {
+        let sender = record.users().next();
+        if !sender.is_some_and(|sender| evidence.has(sender)) {
+            continue;
+        }
+        let sighting = record.sighting;
+        let container = match sighting.record_type {
+            RecordType::Fact => sighting.owner.as_deref(),
+            RecordType::Session | RecordType::Message | RecordType::Answer => {
+                sighting.session.as_deref()
+            }
+        };
+        let place = Place {
+            record_type: sighting.record_type,
+            container,
+            canaries: &record.canaries,
+            role: sighting.role,
+        };
+        places
+            .entry(place)
+            .or_default()
+            .members
+            .push((record, None));
+    }
+    places
+}
+
+/// All copies of each text but the first. Without roles, question and answer may be equal
+/// texts, so two equal ones are within the promise.
+fn extras<'e, 'a>(place: &Place<'_>, mut group: Group<'e, 'a>) -> Extras<'e, 'a> {
+    group.members.sort_by_key(|(record, _)| {
+        let sighting = record.sighting;
+        (sighting.body_hash, sighting.position, &sighting.record_id)
+    });
+    group
+        .members
+        .dedup_by_key(|(record, _)| &record.sighting.record_id);
+    let records: Vec<&Record<'a>> = group.members.iter().map(|(record, _)| *record).collect();
+    let bodies: BTreeSet<u64> = records.iter().map(|r| r.sighting.body_hash).collect();
+    let no_roles = place.record_type == RecordType::Message && place.role == Role::Other;
+    let promised_each = if no_roles && bodies.len() == 1 { 2 } else { 1 };
+    let same_text = |a: &&Record<'a>, b: &&Record<'a>| a.sighting.body_hash == b.sighting.body_hash;
+    let texts: Vec<&[&Record<'a>]> = records.chunk_by(same_text).collect();
+    let beyond = |text: &&[&'e Record<'a>]| text.len() > promised_each;
+    let verbatim = match (place.record_type, place.role) {
+        (RecordType::Message, Role::Assistant) => false,
+        // Which of two texts the user sent is unknown, so both must be doubled.
+        (RecordType::Message, Role::Other) => bodies.len() > 1 && texts.iter().all(beyond),
+        (RecordType::Message, Role::User)
+        | (RecordType::Fact | RecordType::Session | RecordType::Answer, _) => true,
+    };
+    let records = texts
+        .iter()
+        .flat_map(|text| text.iter().copied().skip(promised_each))
+        .collect();
+    Extras { records, verbatim }
+}
+
+fn draft(evidence: &Evidence<'_>, sender: UserIx, key: OpKey, extras: &Extras<'_, '_>) -> Draft {
+    let op = match key {
+        OpKey::Op(op) => Some(op),
+        OpKey::Canary(_) => None,
+    };
+    let own = |record: &Record<'_>| {
+        let mut canaries = record.canaries.iter().copied();
+        canaries.find(|canary| canary.user == sender)
+    };
+    let mut group = Group {
+        members: extras.records.iter().map(|r| (*r, own(r))).collect(),
+    };
+    group.sort();
+    let certain = extras.verbatim && !op.is_some_and(|op| evidence.beside_unknown(op));
+    let proof = if certain { group.proof() } else { proof(false) };
+    let affected = group.affected(evidence, Code::Duplicate);
+    let copies = wording::counted(wording::len(&affected), "copy", "copies");
+    let what = group
+        .root()
+        .map_or_else(String::new, |(record, _)| wording::record(record));
+    let certainty = match proof {
+        Proof::Proved => "the same text stands there",
+        Proof::Suggested => "the same text seems to stand there",
+    };
+    Draft::new(evidence, Code::Duplicate, proof, sender, affected).saying(
+        format!(
+            "{} sent it once and it is stored more than once: {copies} too many, {what}",
+            wording::user(sender)
+        ),
+        format!("{certainty} under different record ids, and each text was promised once"),
+    )
+}

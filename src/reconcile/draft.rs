@@ -1,0 +1,155 @@
+//! A finding as one bucket sees it, with what [`super::combine`] needs to fold it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::{Affected, CanaryId, Code, Finding, Micros, OpKind, Proof, Severity, UserIx};
+
+use super::evidence::{Evidence, Record, span};
+
+/// Operations that a finding names to tell its story; the rest can be told from its records.
+const STORY_OPS_MAX: usize = 3;
+
+/// A finding before it is folded with those of other buckets.
+#[derive(Debug, Clone)]
+pub struct Draft {
+    pub(crate) finding: Finding,
+    /// The channel over which it was sent, where known.
+    pub(crate) channel: Option<OpKind>,
+    /// When the first operation of the story was at work.
+    pub(crate) span: Option<(Micros, Micros)>,
+    /// A message of another user that stands where this one is missing, and so explains it.
+    pub(crate) explained_by: Option<String>,
+}
+
+impl Draft {
+    /// Makes a finding of the records it affects, the root's own first.
+    pub(crate) fn new(
+        evidence: &Evidence<'_>,
+        code: Code,
+        proof: Proof,
+        sender: UserIx,
+        affected: Vec<Affected>,
+    ) -> Self {
+        let mut ops = Vec::new();
+        for op in affected.iter().filter_map(|record| record.op) {
+            if ops.len() < STORY_OPS_MAX && !ops.contains(&op) {
+                ops.push(op);
+            }
+        }
+        let first = ops.first().and_then(|op| evidence.ops.get(op)).copied();
+        Self {
+            channel: first.map(|op| op.invocation.kind),
+            span: first.map(span),
+            explained_by: None,
+            finding: Finding {
+                code,
+                severity: severity(code),
+                proof,
+                claim: String::new(),
+                because: String::new(),
+                sender: Some(sender),
+                found_under: None,
+                ops,
+                affected,
+                pattern: None,
+            },
+        }
+    }
+
+    /// Says what it is and why, in a sentence each.
+    pub(crate) fn saying(mut self, claim: String, because: String) -> Self {
+        self.finding.claim = claim;
+        self.finding.because = because;
+        self
+    }
+}
+
+/// How grave an anomaly is by itself.
+pub(crate) fn severity(code: Code) -> Severity {
+    match code {
+        Code::WrongOwner | Code::ForeignOwner | Code::ResponseBleed | Code::ChunkMix => {
+            Severity::S1
+        }
+        Code::PlaceholderOwner | Code::MissingOwner | Code::Lost | Code::PartialIngest => {
+            Severity::S2
+        }
+        Code::SessionBleed | Code::Duplicate | Code::Ghost => Severity::S3,
+    }
+}
+
+/// A stored record as a finding lists it.
+pub(crate) fn affected(
+    evidence: &Evidence<'_>,
+    code: Code,
+    record: &Record<'_>,
+    canary: Option<CanaryId>,
+) -> Affected {
+    let sighting = record.sighting;
+    Affected {
+        code,
+        record_type: sighting.record_type,
+        record_id: Some(sighting.record_id.clone()),
+        canary,
+        op: canary.and_then(|canary| evidence.op_id_of(canary)),
+        owner: sighting.owner.clone(),
+        session: sighting.session.clone(),
+        excerpt: sighting.excerpt.clone(),
+    }
+}
+
+/// Records that belong to one root, each with the canary by which it does.
+#[derive(Debug, Default)]
+pub(crate) struct Group<'e, 'a> {
+    pub members: Vec<(&'e Record<'a>, Option<CanaryId>)>,
+}
+
+impl<'e, 'a> Group<'e, 'a> {
+    /// The record that stands for the group: proved before merely seen, then in the order of
+    /// the store.
+    pub(crate) fn sort(&mut self) {
+        self.members.sort_by_key(|(record, canary)| {
+            let sighting = record.sighting;
+            (
+                sighting.record_type,
+                !record.proved(),
+                (sighting.session.as_deref(), sighting.position),
+                (sighting.record_id.as_str(), *canary),
+            )
+        });
+        let mut seen = BTreeSet::new();
+        self.members.retain(|(record, _)| {
+            let sighting = record.sighting;
+            seen.insert((sighting.record_type, &sighting.record_id))
+        });
+    }
+
+    /// The record that stands for the group, once it is sorted.
+    pub(crate) fn root(&self) -> Option<(&'e Record<'a>, Option<CanaryId>)> {
+        self.members.first().copied()
+    }
+
+    /// How far the evidence goes: as far as that of its best record.
+    pub(crate) fn proof(&self) -> Proof {
+        proof(self.members.iter().any(|(record, _)| record.proved()))
+    }
+
+    /// The group as a finding lists it.
+    pub(crate) fn affected(&self, evidence: &Evidence<'_>, code: Code) -> Vec<Affected> {
+        self.members
+            .iter()
+            .map(|(record, canary)| affected(evidence, code, record, *canary))
+            .collect()
+    }
+}
+
+/// Groups by key, in key order.
+pub(crate) type Groups<'e, 'a, K> = BTreeMap<K, Group<'e, 'a>>;
+
+/// The name of a truth value.
+pub(crate) fn proof(proved: bool) -> Proof {
+    if proved {
+        Proof::Proved
+    } else {
+        Proof::Suggested
+    }
+}

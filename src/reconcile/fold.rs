@@ -1,0 +1,234 @@
+//! Folding over buckets: a fault of a whole channel is one root, and a message that stands in
+//! another one's place explains what is missing there.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::{Code, OpKind, Pattern, Proof, RecordType, Severity};
+
+use super::draft::Draft;
+use super::evidence::{Evidence, count};
+use super::owner::Owner;
+use super::wording;
+
+/// Users from which on a shared fault is one of the channel.
+const USERS_SYSTEMIC_MIN: u64 = 2;
+
+/// How the records of a channel are owned, summed over buckets.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Tallies {
+    /// Sessions (for uploads: facts) of each channel.
+    units: BTreeMap<OpKind, u64>,
+    /// Of these, the ones under each stand-in or under nobody.
+    stood_in: BTreeMap<(OpKind, StandIn), Tally>,
+    /// Users of which something is under a stand-in, over all channels.
+    sharers: BTreeMap<String, u64>,
+}
+
+/// A stand-in by name, or `None` for nobody at all.
+type StandIn = Option<String>;
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Tally {
+    units: u64,
+    users: u64,
+}
+
+impl Tallies {
+    /// Adds another bucket's. No user is in two buckets, so users add up too.
+    pub(crate) fn add(&mut self, other: Self) {
+        for (kind, units) in other.units {
+            *self.units.entry(kind).or_default() += units;
+        }
+        for (key, tally) in other.stood_in {
+            let sum = self.stood_in.entry(key).or_default();
+            sum.units += tally.units;
+            sum.users += tally.users;
+        }
+        for (name, users) in other.sharers {
+            *self.sharers.entry(name).or_default() += users;
+        }
+    }
+
+    /// Is everything of this channel, of at least two users, under this one stand-in?
+    fn systemic(&self, kind: OpKind, stand_in: &StandIn) -> Option<Tally> {
+        let tally = *self.stood_in.get(&(kind, stand_in.clone()))?;
+        let whole = self.units.get(&kind) == Some(&tally.units);
+        (whole && tally.users >= USERS_SYSTEMIC_MIN).then_some(tally)
+    }
+}
+
+/// Counts how one bucket's records are owned.
+pub(crate) fn tally(evidence: &Evidence<'_>) -> Tallies {
+    let mut tallies = Tallies::default();
+    let mut users: BTreeMap<(OpKind, StandIn), BTreeSet<u32>> = BTreeMap::new();
+    let mut sharers: BTreeMap<&str, BTreeSet<u32>> = BTreeMap::new();
+    for record in evidence.records.iter().filter(|record| record.newest) {
+        let sighting = record.sighting;
+        let senders = match sighting.record_type {
+            RecordType::Session => evidence.senders_of_session(&sighting.record_id),
+            RecordType::Message | RecordType::Fact => {
+                let first = record.canaries.first();
+                let sender = first.map(|canary| (canary.user, canary.session));
+                sender
+                    .filter(|(user, _)| evidence.has(*user))
+                    .into_iter()
+                    .collect()
+            }
+            RecordType::Answer => Vec::new(),
+        };
+        let Some((user, session)) = senders.first().copied() else {
+            continue;
+        };
+        if let Owner::Placeholder(name) = record.owner {
+            sharers.entry(name).or_default().insert(user.0);
+        }
+        let kind = evidence.sessions.get(&session).map(|info| info.kind);
+        let talks = kind.filter(|kind| *kind != OpKind::Upload);
+        let unit = match sighting.record_type {
+            RecordType::Session => talks,
+            RecordType::Fact => kind.filter(|kind| *kind == OpKind::Upload),
+            RecordType::Message | RecordType::Answer => None,
+        };
+        let Some(unit) = unit else {
+            continue;
+        };
+        *tallies.units.entry(unit).or_default() += 1;
+        let stand_in = match record.owner {
+            Owner::Placeholder(name) => Some(name.to_owned()),
+            Owner::Nobody => None,
+            Owner::User(_) | Owner::Foreign(_) => continue,
+        };
+        let key = (unit, stand_in);
+        tallies.stood_in.entry(key.clone()).or_default().units += 1;
+        users.entry(key).or_default().insert(user.0);
+    }
+    for (key, users) in users {
+        tallies.stood_in.entry(key).or_default().users = count(users);
+    }
+    tallies.sharers = sharers
+        .into_iter()
+        .map(|(name, users)| (name.to_owned(), count(users)))
+        .collect();
+    tallies
+}
+
+/// Folds drafts into each other. They are in their final order, so the first of those that are
+/// one becomes the root.
+pub(crate) fn fold(drafts: Vec<Draft>, tallies: &Tallies) -> Vec<Draft> {
+    let mut drafts = fold_channels(drafts, tallies);
+    for draft in &mut drafts {
+        weigh_stand_in(draft, tallies);
+    }
+    fold_strangers(drafts)
+}
+
+fn stand_in_of(draft: &Draft) -> Option<StandIn> {
+    let owner = || draft.finding.affected.first()?.owner.clone();
+    match draft.finding.code {
+        Code::PlaceholderOwner => owner().map(Some),
+        Code::MissingOwner => Some(None),
+        Code::WrongOwner
+        | Code::ForeignOwner
+        | Code::ResponseBleed
+        | Code::ChunkMix
+        | Code::Lost
+        | Code::PartialIngest
+        | Code::SessionBleed
+        | Code::Duplicate
+        | Code::Ghost => None,
+    }
+}
+
+/// A fault of a whole channel is one root.
+fn fold_channels(drafts: Vec<Draft>, tallies: &Tallies) -> Vec<Draft> {
+    let mut folded: Vec<Draft> = Vec::with_capacity(drafts.len());
+    let mut roots: BTreeMap<(OpKind, StandIn), usize> = BTreeMap::new();
+    for draft in drafts {
+        let key = draft.channel.zip(stand_in_of(&draft));
+        let proved = draft.finding.proof == Proof::Proved;
+        let systemic = key
+            .as_ref()
+            .filter(|_| proved)
+            .and_then(|(kind, stand_in)| {
+                let tally = tallies.systemic(*kind, stand_in)?;
+                Some(((*kind, stand_in.clone()), tally))
+            });
+        let Some((key, tally)) = systemic else {
+            folded.push(draft);
+            continue;
+        };
+        let root = roots.get(&key).copied();
+        if let Some(root) = root.and_then(|root| folded.get_mut(root)) {
+            root.finding.affected.extend(draft.finding.affected);
+        } else {
+            roots.insert(key.clone(), folded.len());
+            folded.push(whole_channel(draft, &key, tally));
+        }
+    }
+    folded
+}
+
+fn whole_channel(mut root: Draft, (kind, stand_in): &(OpKind, StandIn), tally: Tally) -> Draft {
+    let unit = match kind {
+        OpKind::Chat | OpKind::Voice => "session",
+        OpKind::Upload => "fact",
+    };
+    let place = match stand_in {
+        Some(name) => format!("under the placeholder `{}`", wording::plain(name)),
+        None => "without an owner".to_owned(),
+    };
+    root.finding.claim = format!(
+        "every {kind} {unit} of {} users is stored {place}: {} first",
+        tally.users, root.finding.claim
+    );
+    root.finding.because = format!(
+        "{}, and so it is for all {} of them",
+        root.finding.because, tally.units
+    );
+    if stand_in.is_some() {
+        root.finding.pattern = Some(Pattern::FixedOwner);
+    }
+    root
+}
+
+/// A stand-in that two or more users share discloses each to the other.
+fn weigh_stand_in(draft: &mut Draft, tallies: &Tallies) {
+    if let Some(Some(name)) = stand_in_of(draft) {
+        let users = tallies.sharers.get(&name).copied().unwrap_or(0);
+        if users >= USERS_SYSTEMIC_MIN {
+            draft.finding.severity = Severity::S1;
+        }
+    }
+}
+
+/// A message of another user that stands in a session explains one that is missing there.
+fn fold_strangers(drafts: Vec<Draft>) -> Vec<Draft> {
+    let wanted: BTreeSet<String> = drafts
+        .iter()
+        .filter_map(|draft| draft.explained_by.clone())
+        .collect();
+    let mut roots: BTreeMap<String, usize> = BTreeMap::new();
+    let (explained, mut folded): (Vec<Draft>, Vec<Draft>) = drafts
+        .into_iter()
+        .partition(|draft| draft.explained_by.is_some());
+    for (place, root) in folded.iter().enumerate() {
+        let messages = root
+            .finding
+            .affected
+            .iter()
+            .filter(|record| record.record_type == RecordType::Message);
+        for id in messages.filter_map(|record| record.record_id.as_ref()) {
+            if root.finding.proof == Proof::Proved && wanted.contains(id) {
+                roots.entry(id.clone()).or_insert(place);
+            }
+        }
+    }
+    for draft in explained {
+        let place = draft.explained_by.as_ref().and_then(|id| roots.get(id));
+        match place.and_then(|place| folded.get_mut(*place)) {
+            Some(root) => root.finding.affected.extend(draft.finding.affected),
+            None => folded.push(draft),
+        }
+    }
+    folded
+}

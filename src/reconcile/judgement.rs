@@ -1,0 +1,92 @@
+//! All buckets together: the findings in their final order, and what was counted.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::{Affected, Code, Finding, Micros, OpKind};
+
+use super::Bucket;
+use super::control::Control;
+use super::draft::Draft;
+use super::fold::{self, Tallies};
+use super::pattern::{self, Neighbour};
+
+/// What the judge says of a run.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Judgement {
+    /// All findings, gravest first, in an order that is a function of the rows.
+    pub findings: Vec<Finding>,
+    /// Unknown operations of which something was stored after all.
+    pub recovered: BTreeMap<OpKind, u64>,
+    /// Records under our names that hold no exact canary of ours.
+    pub unattributable: u64,
+    /// Exact canaries of this run that the ledger cannot account for.
+    pub ledger_gap: u64,
+    /// Operations that miss something which it is too early to call lost.
+    pub pending: u64,
+    /// The planted control.
+    pub control: Control,
+    /// Sessions with at least one `ok` operation.
+    pub sessions: u64,
+    /// Of these, sessions of which something was stored under, mixed with, or shown to another
+    /// user, synthetic or not. A shared stand-in is not counted.
+    pub crossed_sessions: u64,
+    /// Checks that broke.
+    pub checker_errors: BTreeSet<Code>,
+}
+
+/// Folds the buckets of a run into its judgement.
+///
+/// `neighbours` tells which operations began next to a time: up to [`pattern::NEIGHBOURS_EACH_SIDE`]
+/// last at or before it, and as many first after it, in the order of their beginning. It is
+/// asked only for what the hints about causes need, at most a few hundred times.
+pub fn combine(
+    buckets: impl IntoIterator<Item = Bucket>,
+    control: Control,
+    neighbours: &mut dyn FnMut(Micros) -> Vec<Neighbour>,
+) -> Judgement {
+    let mut judgement = Judgement {
+        control,
+        ..Judgement::default()
+    };
+    let mut drafts: Vec<Draft> = Vec::new();
+    let mut tallies = Tallies::default();
+    let mut unnamed = BTreeSet::new();
+    for bucket in buckets {
+        drafts.extend(bucket.drafts);
+        tallies.add(bucket.tallies);
+        for (kind, recovered) in bucket.recovered {
+            *judgement.recovered.entry(kind).or_default() += recovered;
+        }
+        judgement.pending += bucket.pending;
+        judgement.checker_errors.extend(bucket.checker_errors);
+        let counts = bucket.counts;
+        judgement.sessions += counts.sessions;
+        judgement.crossed_sessions += counts.crossed;
+        judgement.ledger_gap += counts.ledger_gap;
+        judgement.unattributable += counts.unattributable;
+        unnamed.extend(counts.unnamed);
+    }
+    judgement.unattributable += super::evidence::count(unnamed);
+    sort(&mut drafts);
+    let mut drafts = fold::fold(drafts, &tallies);
+    // Folding may have made some graver.
+    sort(&mut drafts);
+    pattern::hint(&mut drafts, neighbours);
+    judgement.findings = drafts.into_iter().map(|draft| draft.finding).collect();
+    judgement
+}
+
+/// Gravest first; what is equally grave in the order of users, operations and records.
+fn sort(drafts: &mut [Draft]) {
+    drafts.sort_by_cached_key(|draft| {
+        let finding = &draft.finding;
+        let code = Code::ALL.iter().position(|code| *code == finding.code);
+        let root: Option<Affected> = finding.affected.first().cloned();
+        (
+            (finding.severity, Reverse(finding.proof), code),
+            (finding.sender, finding.ops.first().copied(), root),
+            finding.claim.clone(),
+        )
+    });
+}

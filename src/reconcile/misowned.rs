@@ -1,0 +1,157 @@
+//! Records under another owner than their sender: what the four owner checks have in common.
+//!
+//! One root is one act of the target: a session made for the wrong owner, with the messages that
+//! it explains; or else all records of one operation in one place under one owner.
+
+use std::collections::BTreeMap;
+
+use crate::model::{CanaryId, Code, RecordType, SessionIx, UserIx};
+
+use super::draft::{Draft, Group, Groups};
+use super::evidence::{Evidence, Record};
+use super::owner::Owner;
+use super::wording;
+
+/// What a root is: the order of the findings follows from it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Root<'a> {
+    /// A session.
+    Session(UserIx, &'a str, Owner<'a>),
+    /// The records of one operation in one session, or outside of sessions.
+    Operation(UserIx, (SessionIx, u16), Owner<'a>, Option<&'a str>),
+}
+
+/// Finds all roots of one code: records whose owner `fits`, given their sender.
+pub(crate) fn drafts(
+    evidence: &Evidence<'_>,
+    code: Code,
+    fits: fn(Owner<'_>, UserIx) -> bool,
+) -> Vec<Draft> {
+    let mut roots: Groups<'_, '_, Root<'_>> = BTreeMap::new();
+    // Sessions come first in the order of records, so each is known before its messages.
+    for record in evidence.records.iter().filter(|record| counts(record)) {
+        match record.sighting.record_type {
+            RecordType::Session => {
+                for (sender, _) in evidence.senders_of_session(&record.sighting.record_id) {
+                    if fits(record.owner, sender) {
+                        let id = record.sighting.record_id.as_str();
+                        let root = Root::Session(sender, id, record.owner);
+                        roots.entry(root).or_default().members.push((record, None));
+                    }
+                }
+            }
+            RecordType::Message | RecordType::Fact => {
+                if let Some((root, canary)) = root_of(evidence, &roots, record, fits) {
+                    roots
+                        .entry(root)
+                        .or_default()
+                        .members
+                        .push((record, canary));
+                }
+            }
+            RecordType::Answer => {}
+        }
+    }
+    roots
+        .into_iter()
+        .map(|(root, group)| draft(evidence, code, &root, group))
+        .collect()
+}
+
+/// Identity that was lost counts as the store has it last: one that names the owner a moment
+/// late is slow, not wrong. What was under a stranger once has been shown to a stranger.
+fn counts(record: &Record<'_>) -> bool {
+    match record.owner {
+        Owner::User(_) | Owner::Foreign(_) => true,
+        Owner::Placeholder(_) | Owner::Nobody => record.newest,
+    }
+}
+
+/// The root that a message or fact belongs to, and the canary by which it does.
+fn root_of<'a>(
+    evidence: &Evidence<'a>,
+    roots: &Groups<'_, 'a, Root<'a>>,
+    record: &Record<'a>,
+    fits: fn(Owner<'_>, UserIx) -> bool,
+) -> Option<(Root<'a>, Option<CanaryId>)> {
+    let session = record.sighting.session.as_deref();
+    if record.canaries.is_empty() {
+        // Text without a canary proves nothing by itself, but it shares its session's fate.
+        let id = session?;
+        let of_session = evidence
+            .senders_of_session(id)
+            .into_iter()
+            .map(|(sender, _)| Root::Session(sender, id, record.owner))
+            .find(|root| roots.contains_key(root));
+        return of_session.map(|root| (root, None));
+    }
+    if record.mixed() {
+        return None;
+    }
+    let canary = record
+        .canaries
+        .iter()
+        .copied()
+        .find(|canary| fits(record.owner, canary.user))?;
+    if !evidence.has(canary.user) {
+        return None;
+    }
+    if let Some(id) = session {
+        let root = Root::Session(canary.user, id, record.owner);
+        if roots.contains_key(&root) {
+            return Some((root, Some(canary)));
+        }
+    }
+    let first_item = evidence
+        .op_of(canary)
+        .map_or(canary.item, |op| op.invocation.item_first);
+    let place = (canary.session, first_item);
+    let root = Root::Operation(canary.user, place, record.owner, session);
+    Some((root, Some(canary)))
+}
+
+fn draft(evidence: &Evidence<'_>, code: Code, root: &Root<'_>, mut group: Group<'_, '_>) -> Draft {
+    group.sort();
+    let (Root::Session(sender, _, owner) | Root::Operation(sender, _, owner, _)) = *root;
+    let mut affected = group.affected(evidence, code);
+    if let Root::Session(_, id, _) = root {
+        let op = evidence
+            .senders_of_session(id)
+            .into_iter()
+            .find(|(user, _)| *user == sender)
+            .and_then(|(_, session)| evidence.sessions.get(&session))
+            .map(|info| info.first_op);
+        if let Some(session) = affected.first_mut() {
+            session.op = op;
+        }
+    }
+    let (claim, because) = words(sender, owner, &group);
+    let mut draft = Draft::new(evidence, code, group.proof(), sender, affected);
+    if let Owner::User(owner) = owner {
+        draft.finding.found_under = Some(owner);
+    }
+    draft.saying(claim, because)
+}
+
+fn words(sender: UserIx, owner: Owner<'_>, group: &Group<'_, '_>) -> (String, String) {
+    let Some((root, canary)) = group.root() else {
+        return (String::new(), String::new());
+    };
+    let (whose, place) = (wording::user(sender), wording::under(owner));
+    let claim = format!("{whose}'s {} is stored {place}", wording::record(root));
+    let proof_of_sender = match canary {
+        Some(_) => "the canary in it was sent by",
+        None => "its id belongs to",
+    };
+    let store = match owner {
+        Owner::User(owner) => format!("the store names {} as its owner", wording::user(owner)),
+        Owner::Placeholder(_) => "the store names a stand-in as its owner".to_owned(),
+        Owner::Nobody => "the store names no owner".to_owned(),
+        Owner::Foreign(_) => "the store names somebody else as its owner".to_owned(),
+    };
+    let reads = wording::counted(root.reads, "read", "reads");
+    (
+        claim,
+        format!("{proof_of_sender} {whose}, yet {store}, in {reads}"),
+    )
+}
