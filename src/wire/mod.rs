@@ -6,10 +6,14 @@
 
 mod body;
 mod dial;
+#[cfg(test)]
+pub(crate) mod fake;
 mod http;
 mod pool;
 mod socket;
 mod tap;
+#[cfg(test)]
+mod tests;
 
 pub use body::OutBody;
 pub use dial::{DialError, Dialer, Endpoint, EndpointError, connections_max};
