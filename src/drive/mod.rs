@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use url::Url;
 
 pub use collector::{Collector, CollectorHandle, CollectorReport};
@@ -102,6 +102,7 @@ pub async fn drive(
         };
     };
     let engine = Arc::new(engine);
+    engine.sample().await;
     let sampler = tokio::spawn(sample_every_second(Arc::clone(&engine)));
     let mut alive = executor::start(&engine);
     let end = tokio::select! {
@@ -133,9 +134,8 @@ pub async fn drive(
 }
 
 async fn sample_every_second(engine: Arc<Engine>) {
-    let mut second = tokio::time::interval(SAMPLE_EVERY);
     loop {
-        second.tick().await;
+        sleep(SAMPLE_EVERY).await;
         engine.sample().await;
     }
 }

@@ -122,7 +122,7 @@ async fn bad_answers_are_told_apart() {
             "the answer is larger",
         ),
         (
-            Reply::Late(Duration::from_secs(60), Box::new(json("{}"))),
+            Reply::Late(Duration::from_mins(1), Box::new(json("{}"))),
             None,
             "no whole answer within",
         ),

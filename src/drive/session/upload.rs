@@ -139,3 +139,26 @@ impl<I: Iterator<Item = String>> Iterator for Chunks<I> {
         Some(Bytes::from(chunk))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_name_cannot_end_its_header() {
+        let head = part_head("b", "a\"\r\nx: y.txt");
+        assert!(
+            head.contains("filename=\"a%22%0D%0Ax: y.txt\"\r\n"),
+            "{head}"
+        );
+    }
+
+    #[test]
+    fn small_pieces_are_gathered_and_none_is_lost() {
+        let pieces = (0..50_000).map(|number| format!("{number} "));
+        let expect: String = pieces.clone().collect();
+        let chunks: Vec<_> = Chunks { pieces }.collect();
+        assert_eq!(chunks.concat(), expect.as_bytes());
+        assert!(chunks.len() <= expect.len() / CHUNK_BYTES + 1);
+    }
+}
