@@ -1,1 +1,3 @@
 //! Integration tests: one binary, a file a subject.
+
+mod read_back;
