@@ -131,8 +131,8 @@ impl StoreError {
         )
     }
 
-    /// May the same read succeed in a moment? A time-out may not: its limit is the patience.
-    pub(super) fn may_pass(&self) -> bool {
+    /// Does the store say that it cannot answer just now?
+    pub(super) fn is_overload(&self) -> bool {
         if let Self::Answer {
             source: DialectError::Status { status },
             ..
@@ -140,6 +140,11 @@ impl StoreError {
         {
             return *status == 429 || *status >= 500;
         }
-        matches!(self, Self::NothingListens { .. } | Self::Broken { .. })
+        false
+    }
+
+    /// May the same read succeed in a moment? A time-out may not: its limit is the patience.
+    pub(super) fn may_pass(&self) -> bool {
+        self.is_overload() || matches!(self, Self::NothingListens { .. } | Self::Broken { .. })
     }
 }

@@ -49,6 +49,8 @@ pub(super) struct Content {
     pub(super) dies_after: Option<usize>,
     /// Requests answered.
     pub(super) requests: usize,
+    /// Requests for messages among them.
+    pub(super) message_requests: usize,
 }
 
 impl Content {
@@ -71,6 +73,8 @@ pub(super) enum Quirk {
     /// A message is added to the first session whenever sessions are listed.
     NeverQuiet,
     RefusesMessages,
+    /// Messages are refused with 503.
+    Overloaded,
     /// Messages are answered only after the client's time limit.
     Frozen,
 }
@@ -238,6 +242,10 @@ async fn messages(
     let mut content = shared.content.lock().unwrap();
     if content.has(Quirk::WithoutMessages) {
         return (StatusCode::NOT_FOUND, HTML).into_response();
+    }
+    content.message_requests += 1;
+    if content.has(Quirk::Overloaded) {
+        return (StatusCode::SERVICE_UNAVAILABLE, "try later\n").into_response();
     }
     if content.has(Quirk::RefusesMessages) {
         return (StatusCode::BAD_REQUEST, "bad request\n").into_response();

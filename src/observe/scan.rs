@@ -22,6 +22,10 @@ use crate::scenario::Scenario;
 /// was stored among old records by mistake is found too.
 const BASELINE_REREAD_MAX: usize = 2_000;
 
+/// Lists that may fail in one scan, each after all tries, before the store counts as gone: a
+/// store that refuses everything would otherwise be asked for hours.
+const FAILED_LISTS_MAX: u32 = 16;
+
 /// Whose records are looked for.
 #[derive(Debug, Clone)]
 pub struct ScanContext {
@@ -93,14 +97,16 @@ struct Tally {
     facts: u64,
     unattributable: u64,
     incomplete_reason: Option<String>,
+    failed_lists: u32,
     store_gone: bool,
 }
 
 impl Tally {
-    /// Keeps the first reason; a store that is gone is always the first.
+    /// Keeps the first reason.
     fn note(&mut self, fault: Option<&StoreError>) {
         let Some(fault) = fault else { return };
-        self.store_gone |= fault.is_gone();
+        self.failed_lists += u32::from(fault.is_overload());
+        self.store_gone |= fault.is_gone() || self.failed_lists >= FAILED_LISTS_MAX;
         self.incomplete(format!("could not {fault}"));
     }
 

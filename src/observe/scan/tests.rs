@@ -245,3 +245,19 @@ async fn a_message_stored_in_an_old_session_is_found() {
     let (_, seen) = scan(&store, &context).await;
     assert_eq!(ids(&seen), HashSet::from(["anna-1", "m2"]));
 }
+
+#[tokio::test]
+async fn a_store_that_refuses_everything_is_not_asked_for_ever() {
+    let store = FakeStore::start(Content {
+        sessions: (0..100).map(|n| turn(n, n)).collect(),
+        ..Content::default()
+    });
+    let context = context();
+    let client = store.connect(&context).await;
+    store.content().quirks.push(Quirk::Overloaded);
+    let (sender, _receiver) = mpsc::channel(1_000);
+    let scanned = client.scan_once(&context, 1, &sender).await;
+    assert!(scanned.store_gone && !scanned.scan.complete);
+    let asked = store.content().message_requests;
+    assert!(asked < 100, "{asked}");
+}
