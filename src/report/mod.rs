@@ -13,6 +13,7 @@ use crate::model::{Code, InconclusiveReason, OpKind, RunId, Seed, Trait, Verdict
 mod detail;
 mod next;
 pub mod render;
+mod tally;
 #[cfg(test)]
 mod sample;
 mod version;
@@ -22,6 +23,7 @@ pub use detail::{
     rfc3339,
 };
 pub use next::next_step;
+pub use tally::Tally;
 pub use version::{ReadError, read, schema_version};
 
 /// Everything that a run has shown. Maps hold one entry for each kind, trait or anomaly that

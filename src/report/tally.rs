@@ -1,0 +1,228 @@
+//! What the operations of a run add up to: one pass over the ledger in order of time.
+//!
+//! Memory does not grow with the length of the run: counters and histograms of fixed size.
+
+use std::collections::BTreeMap;
+
+use crate::model::{OpKind, OpRow, Outcome, Trait};
+use crate::stats::Latency as Histogram;
+
+use super::{Latency, OpCounts, Quantiles, ScheduleLag};
+
+/// Counts and times of all operations. Feed it every row once, in any order.
+#[derive(Debug, Default)]
+pub struct Tally {
+    kinds: BTreeMap<OpKind, KindTally>,
+    schedule_lag: Histogram,
+    traits: BTreeMap<Trait, u64>,
+}
+
+#[derive(Debug, Default)]
+struct KindTally {
+    counts: OpCounts,
+    service: Histogram,
+    from_intended: Histogram,
+}
+
+impl Tally {
+    /// Takes one operation.
+    pub fn push(&mut self, row: &OpRow) {
+        let begun = &row.invocation;
+        let kind = self.kinds.entry(begun.kind).or_default();
+        let counter = match row.outcome() {
+            Outcome::Ok => &mut kind.counts.ok,
+            Outcome::SoftFail => &mut kind.counts.soft_fail,
+            Outcome::Refused => &mut kind.counts.refused,
+            Outcome::Unsent => &mut kind.counts.unsent,
+            Outcome::Unknown => &mut kind.counts.unknown,
+        };
+        *counter += 1;
+        self.schedule_lag
+            .record(begun.invoked.since(begun.intended));
+        for held in begun.traits.iter() {
+            *self.traits.entry(held).or_default() += 1;
+        }
+        let answered = row.completion.as_ref().filter(|end| {
+            matches!(
+                end.outcome,
+                Outcome::Ok | Outcome::SoftFail | Outcome::Refused
+            )
+        });
+        if let Some(end) = answered {
+            kind.service.record(end.completed.since(begun.invoked));
+            kind.from_intended
+                .record(end.completed.since(begun.intended));
+        }
+    }
+
+    /// `ok` operations of this kind.
+    pub fn ok(&self, kind: OpKind) -> u64 {
+        self.kinds.get(&kind).map_or(0, |tally| tally.counts.ok)
+    }
+
+    /// The counts of each planned or seen kind. Of the operations without a known outcome,
+    /// `recovered` were found in the store; of a bounded plan, what has no row never began.
+    pub fn op_counts(
+        &self,
+        planned: &BTreeMap<OpKind, Option<u64>>,
+        recovered: &BTreeMap<OpKind, u64>,
+    ) -> BTreeMap<OpKind, OpCounts> {
+        let mut all: BTreeMap<OpKind, OpCounts> = self
+            .kinds
+            .iter()
+            .map(|(kind, tally)| (*kind, tally.counts))
+            .collect();
+        for kind in planned.keys() {
+            all.entry(*kind).or_default();
+        }
+        for (kind, counts) in &mut all {
+            let found = recovered
+                .get(kind)
+                .copied()
+                .unwrap_or(0)
+                .min(counts.unknown);
+            let begun =
+                counts.ok + counts.soft_fail + counts.refused + counts.unsent + counts.unknown;
+            counts.planned = planned.get(kind).copied().flatten();
+            counts.not_started = counts
+                .planned
+                .map_or(0, |count| count.saturating_sub(begun));
+            counts.unknown -= found;
+            counts.recovered = found;
+        }
+        all
+    }
+
+    /// Answer times of each kind with at least one answer.
+    pub fn latencies(&self) -> BTreeMap<OpKind, Latency> {
+        self.kinds
+            .iter()
+            .filter(|(_, tally)| tally.service.count() > 0)
+            .map(|(kind, tally)| {
+                let service = quantiles(&tally.service);
+                let from_intended = quantiles(&tally.from_intended);
+                (
+                    *kind,
+                    Latency {
+                        service,
+                        from_intended,
+                    },
+                )
+            })
+            .collect()
+    }
+
+    /// Actual minus intended start of all operations.
+    pub fn schedule_lag(&self) -> ScheduleLag {
+        let all = self.schedule_lag.quantiles();
+        ScheduleLag {
+            p50: all.p50,
+            p99: all.p99,
+            max: all.max,
+        }
+    }
+
+    /// Operations that had each trait, 0 included.
+    pub fn traits(&self) -> BTreeMap<Trait, u64> {
+        Trait::ALL
+            .into_iter()
+            .map(|t| (t, self.traits.get(&t).copied().unwrap_or(0)))
+            .collect()
+    }
+}
+
+/// The quantiles of the report.
+pub fn quantiles(times: &Histogram) -> Quantiles {
+    let all = times.quantiles();
+    Quantiles {
+        p50: all.p50,
+        p90: all.p90,
+        p95: times.quantile_us(0.95),
+        p99: all.p99,
+        p999: all.p999,
+        max: all.max,
+        samples: times.count(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::model::{
+        Completion, Echo, GroupIx, Invocation, Micros, OpId, Promise, SessionIx, TraitSet, UserIx,
+    };
+
+    use super::*;
+
+    fn row(session: u32, seq: u16, outcome: Option<Outcome>) -> OpRow {
+        let op = OpId {
+            session: SessionIx(session),
+            seq,
+        };
+        let invocation = Invocation {
+            op,
+            user: UserIx(session),
+            kind: OpKind::Chat,
+            group: GroupIx(0),
+            intended: Micros(1_000),
+            invoked: Micros(1_500),
+            text_hash: 0,
+            item_first: seq,
+            item_count: 1,
+            request_id: 0,
+            traits: TraitSet::default().with(Trait::SameAgent),
+        };
+        let completion = outcome.map(|outcome| Completion {
+            op,
+            completed: Micros(4_500),
+            sent: Some(Micros(1_600)),
+            outcome,
+            status: None,
+            promise: Promise::NONE,
+            echo: Echo::None,
+            server_session: None,
+            detail: None,
+        });
+        OpRow {
+            invocation,
+            completion,
+        }
+    }
+
+    #[test]
+    fn everything_is_counted_once() {
+        let mut tally = Tally::default();
+        for row in [
+            row(0, 0, Some(Outcome::Ok)),
+            row(0, 1, Some(Outcome::Ok)),
+            row(70, 0, Some(Outcome::Ok)),
+            row(71, 0, Some(Outcome::Refused)),
+            row(72, 0, Some(Outcome::Unknown)),
+            row(72, 1, None),
+        ] {
+            tally.push(&row);
+        }
+        let planned = BTreeMap::from([(OpKind::Chat, Some(8)), (OpKind::Voice, None)]);
+        let recovered = BTreeMap::from([(OpKind::Chat, 1)]);
+        let counts = tally.op_counts(&planned, &recovered);
+        let chat = counts[&OpKind::Chat];
+        assert_eq!(
+            (chat.ok, chat.refused, chat.unknown, chat.recovered),
+            (3, 1, 1, 1)
+        );
+        assert_eq!((chat.planned, chat.not_started), (Some(8), 2));
+        assert_eq!(counts[&OpKind::Voice], OpCounts::default());
+        assert_eq!(tally.traits()[&Trait::SameAgent], 6);
+        assert_eq!(tally.traits()[&Trait::ServerIds], 0);
+    }
+
+    #[test]
+    fn waiting_is_in_one_latency_and_not_in_the_other() {
+        let mut tally = Tally::default();
+        tally.push(&row(0, 0, Some(Outcome::Ok)));
+        tally.push(&row(1, 0, None));
+        let chat = tally.latencies()[&OpKind::Chat];
+        assert_eq!((chat.service.p50, chat.service.samples), (3_000, 1));
+        assert_eq!(chat.from_intended.p50, 3_500);
+        assert_eq!(tally.schedule_lag().max, 500);
+    }
+}
