@@ -11,7 +11,9 @@ use serde_json::Value;
 use super::rows::{self, Columns, OP_COLUMNS, SCAN_COLUMNS, SIGHTING_COLUMNS};
 use super::{LEDGER_FILE, LedgerError, Manifest, judgement, manifest};
 use crate::model::limits::PLANNED_USERS_MAX;
-use crate::model::{Finding, LagSample, OpKind, OpRow, Outcome, ResourceSample, Scan, Sighting};
+use crate::model::{
+    Finding, LagSample, Micros, OpId, OpKind, OpRow, Outcome, ResourceSample, Scan, Sighting,
+};
 
 /// How long a read waits for a lock that another process holds.
 const BUSY_WAIT: Duration = Duration::from_secs(10);
@@ -177,6 +179,45 @@ impl LedgerReader {
             rows::op,
             take,
         )
+    }
+
+    /// One operation; `None` if it has no row.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn op(&self, op: OpId) -> Result<Option<OpRow>, LedgerError> {
+        let sql = format!("SELECT {OP_COLUMNS} FROM ops AS o WHERE o.op_id = ?1");
+        Ok(self.all(&sql, [op.to_i64()], rows::op)?.pop())
+    }
+
+    /// The operations that began next to a time: up to `each_side` last at or before it, and as
+    /// many first after it, in the order of their beginning.
+    ///
+    /// The first call sorts all operations by time, in a temporary table of this reader.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn ops_around(&self, time: Micros, each_side: usize) -> Result<Vec<OpRow>, LedgerError> {
+        self.connection
+            .execute_batch(
+                "CREATE TEMP TABLE IF NOT EXISTS begun AS \
+                 SELECT invoked_us, op_id FROM ops ORDER BY invoked_us, op_id; \
+                 CREATE INDEX IF NOT EXISTS temp.begun_at ON begun (invoked_us, op_id);",
+            )
+            .map_err(|source| self.failed(source))?;
+        let time = i64::try_from(time.0).unwrap_or(i64::MAX);
+        let each_side = i64::try_from(each_side).unwrap_or(i64::MAX);
+        let next_to = |compare: &str, order: &str| {
+            let sql = format!(
+                "SELECT {OP_COLUMNS} FROM (SELECT op_id FROM begun WHERE invoked_us {compare} ?1 \
+                 ORDER BY invoked_us {order}, op_id {order} LIMIT ?2) AS b \
+                 JOIN ops AS o ON o.op_id = b.op_id ORDER BY o.invoked_us, o.op_id"
+            );
+            self.all(&sql, [time, each_side], rows::op)
+        };
+        let mut around = next_to("<=", "DESC")?;
+        around.extend(next_to(">", "ASC")?);
+        Ok(around)
     }
 
     /// How many operations of each kind ended how; `None` stands for those still open.
