@@ -32,11 +32,17 @@ pub struct CollectorReport {
 }
 
 impl Collector {
+    /// The bounded queue between those who tell and the collector. It stands apart from
+    /// [`Collector::start`] because a sink may itself want to tell something.
+    pub fn queue() -> (mpsc::Sender<Event>, mpsc::Receiver<Event>) {
+        mpsc::channel(EVENT_QUEUE_MAX)
+    }
+
     /// Starts a thread that tells all events to all sinks. It ends when every sender is dropped.
-    pub fn start(sinks: Vec<Box<dyn Sink>>) -> (mpsc::Sender<Event>, CollectorHandle) {
-        let (sender, receiver) = mpsc::channel(EVENT_QUEUE_MAX);
-        let thread = thread::spawn(move || collect(receiver, sinks));
-        (sender, CollectorHandle { thread })
+    pub fn start(queue: mpsc::Receiver<Event>, sinks: Vec<Box<dyn Sink>>) -> CollectorHandle {
+        CollectorHandle {
+            thread: thread::spawn(move || collect(queue, sinks)),
+        }
     }
 }
 
@@ -123,7 +129,8 @@ mod tests {
                 taken: Arc::clone(&taken[1]),
             }),
         ];
-        let (sender, handle) = Collector::start(sinks);
+        let (sender, queue) = Collector::queue();
+        let handle = Collector::start(queue, sinks);
         for at in 0..5_000 {
             sender.blocking_send(event(at)).unwrap();
         }
