@@ -1,3 +1,7 @@
 //! The `crosswire` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    crosswire::cli::main()
+}

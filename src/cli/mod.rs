@@ -1,1 +1,66 @@
-//! (room under construction)
+//! The command line: arguments into settings, one file a subcommand, and the wiring of the phases.
+//!
+//! The only room that knows `anyhow`, the environment and the exit codes.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+mod args;
+mod assemble;
+mod exit;
+mod hosts;
+mod judge;
+mod lab;
+mod lab_child;
+mod observe;
+mod output;
+mod readback;
+mod run;
+mod scenario;
+mod settings;
+mod signals;
+
+use args::{Cli, Command};
+use exit::{Exit, Failure};
+
+/// Runs the command that was typed and says how the process ends.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let asked = !error.use_stderr();
+            // What cannot be printed cannot be complained about either.
+            let _ = error.print();
+            return if asked { Exit::Pass } else { Exit::Usage }.into();
+        }
+    };
+    let outcome = std::panic::catch_unwind(|| dispatch(&cli));
+    let exit = match outcome {
+        Ok(Ok(exit)) => exit,
+        Ok(Err(Failure { exit, error })) => {
+            output::say_error(&error);
+            exit
+        }
+        // The panic hook has said what it was.
+        Err(_) => Exit::Internal,
+    };
+    exit.into()
+}
+
+fn dispatch(cli: &Cli) -> Result<Exit, Failure> {
+    match &cli.command {
+        Command::Scenario(args) => scenario::run(cli, &args.command),
+        Command::Reconcile(args) => judge::reconcile(cli, args),
+        Command::Report(args) => judge::report(cli, args),
+        Command::Run(args) => runtime()?.block_on(run::run(cli, args)),
+        Command::Observe(args) => runtime()?.block_on(observe::run(cli, args)),
+        Command::Lab(args) => runtime()?.block_on(lab::run(args)),
+    }
+}
+
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+}

@@ -1,0 +1,192 @@
+//! What the user typed, and nothing more: flags as text and numbers.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Tells whether an AI backend keeps its users apart under load.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    about,
+    after_help = "Start here: `crosswire run` tests the embedded lab; \
+                  `crosswire run --lab-fault late-binding` shows a failure.\n\
+                  Exit codes: 0 pass, 1 fail, 2 usage, 3 pre-flight failed and nothing was sent, \
+                  4 inconclusive, 70 internal fault, 130/143 left at once on the second signal.",
+    disable_help_subcommand = true,
+    max_term_width = 100
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// When to use colour; by default when the output is a terminal and `NO_COLOR` is not set.
+    #[arg(long, global = true, value_enum, default_value_t = ColorWhen::Auto, value_name = "WHEN")]
+    pub color: ColorWhen,
+    /// Say less: no progress, only the verdict and errors.
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// Where the run folders are.
+    #[arg(
+        long,
+        global = true,
+        env = "CROSSWIRE_REPORTS",
+        default_value = "reports",
+        value_name = "DIR"
+    )]
+    pub reports: PathBuf,
+}
+
+/// When to use colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ColorWhen {
+    /// When the output is a terminal and `NO_COLOR` is not set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// The subcommands, in the order of the help.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Drive, read back, judge; without a target: the embedded lab
+    Run(RunArgs),
+    /// Read the store of an earlier run back again, and judge
+    Observe(ObserveArgs),
+    /// Judge an earlier run again from its ledger
+    Reconcile(JudgeArgs),
+    /// Show an earlier run again, in any format
+    Report(JudgeArgs),
+    /// Serve the practice target: an Engram-like backend and a Zep-like store
+    Lab(LabArgs),
+    /// List, show and check scenarios; print their JSON Schema
+    Scenario(ScenarioArgs),
+}
+
+/// `crosswire run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// A scenario file, or the name of an embedded one (`crosswire scenario list`); by default
+    /// `quick` for the lab and `staging` for a target
+    pub scenario: Option<String>,
+    /// The backend under test; by default the embedded lab
+    #[arg(short, long, env = "CROSSWIRE_TARGET", value_name = "URL")]
+    pub target: Option<String>,
+    /// The memory store that is read back, or `none`
+    #[arg(short, long, env = "CROSSWIRE_MEMORY", value_name = "URL|none")]
+    pub memory: Option<String>,
+    /// How requests prove who sends them: `dev` or `none`
+    #[arg(long, env = "CROSSWIRE_AUTH", value_name = "KIND")]
+    pub auth: Option<String>,
+    /// Allow traffic to this host; needed for every host that is not loopback
+    #[arg(long = "allow-host", value_name = "HOST")]
+    pub allow_hosts: Vec<String>,
+    /// The number that the plan is computed from; drawn and printed if not given
+    #[arg(long, env = "CROSSWIRE_SEED", value_name = "N")]
+    pub seed: Option<u64>,
+    /// Number of synthetic users
+    #[arg(short, long, value_name = "N")]
+    pub users: Option<u32>,
+    /// Virtual users in all; the closed groups share them as they do in the scenario
+    #[arg(long, value_name = "N")]
+    pub vus: Option<u32>,
+    /// How long sessions are started, for the groups that have a duration (`20s`, `1h30m`)
+    #[arg(short, long, value_name = "TIME")]
+    pub duration: Option<String>,
+    /// A fault for the embedded lab: NAME[:rate=0.01][:window=2ms][:from=N][:after=N]; repeatable
+    #[arg(long = "lab-fault", value_name = "FAULT")]
+    pub lab_faults: Vec<String>,
+    /// Write a report: `json=FILE`, `terminal=FILE`, with `-` for stdout; repeatable
+    #[arg(long = "report", value_name = "KIND[=PATH]")]
+    pub outputs: Vec<String>,
+}
+
+/// `crosswire observe`.
+#[derive(Debug, Args)]
+pub struct ObserveArgs {
+    /// A run id, the beginning of one, a run folder, or `last`
+    pub run: String,
+    /// The memory store, if it has moved since the run
+    #[arg(short, long, env = "CROSSWIRE_MEMORY", value_name = "URL")]
+    pub memory: Option<String>,
+    /// Allow traffic to this host; needed for every host that is not loopback
+    #[arg(long = "allow-host", value_name = "HOST")]
+    pub allow_hosts: Vec<String>,
+    /// Write a report: `json=FILE`, `terminal=FILE`, with `-` for stdout; repeatable
+    #[arg(long = "report", value_name = "KIND[=PATH]")]
+    pub outputs: Vec<String>,
+}
+
+/// `crosswire reconcile` and `crosswire report`.
+#[derive(Debug, Args)]
+pub struct JudgeArgs {
+    /// A run id, the beginning of one, a run folder, or `last`
+    pub run: String,
+    /// Write a report: `json=FILE`, `terminal=FILE`, with `-` for stdout; repeatable
+    #[arg(long = "report", value_name = "KIND[=PATH]")]
+    pub outputs: Vec<String>,
+}
+
+/// `crosswire lab`.
+#[derive(Debug, Args)]
+pub struct LabArgs {
+    /// The backend's port; the store takes the next one. Free ports if not given
+    #[arg(short, long, value_name = "P")]
+    pub port: Option<u16>,
+    /// NAME[:rate=0.01][:window=2ms][:from=N][:after=N]; repeatable
+    #[arg(long = "lab-fault", alias = "fault", value_name = "FAULT")]
+    pub faults: Vec<String>,
+    /// Write what really went wrong to this file, one JSON line a record
+    #[arg(long, value_name = "FILE")]
+    pub truth: Option<PathBuf>,
+    /// Write the log to this file instead of stderr
+    #[arg(long, value_name = "FILE")]
+    pub log: Option<PathBuf>,
+    /// Answer every API request of the backend with this status (400 to 599), as in an outage
+    #[arg(long, value_name = "STATUS", value_parser = clap::value_parser!(u16).range(400..=599))]
+    pub answer: Option<u16>,
+    /// End when stdin is closed: how a parent process ends its lab
+    #[arg(long, hide = true)]
+    pub until_stdin_closes: bool,
+}
+
+/// `crosswire scenario`.
+#[derive(Debug, Args)]
+pub struct ScenarioArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: ScenarioCommand,
+}
+
+/// `crosswire scenario …`.
+#[derive(Debug, Subcommand)]
+pub enum ScenarioCommand {
+    /// The embedded scenarios, a line each
+    List,
+    /// Print a scenario file
+    Show {
+        /// A file, or the name of an embedded scenario
+        scenario: String,
+    },
+    /// Check a scenario file
+    Validate {
+        /// A file, or the name of an embedded scenario
+        scenario: String,
+    },
+    /// Print the JSON Schema of scenario files, for editors
+    Schema,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

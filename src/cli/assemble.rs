@@ -1,0 +1,227 @@
+//! The report, put together from what was counted and judged.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::{Duration, UNIX_EPOCH};
+
+use crate::canary;
+use crate::ledger::LedgerReader;
+use crate::model::{
+    Code, Finding, GeneratorHealth, InconclusiveReason, LagSample, Micros, OpKind, Proof, Scan,
+    Verdict,
+};
+use crate::reconcile::{Context, Judgement, ReadBack, RunEnd};
+use crate::report::{self, AnomalyCount, Ended, Lookup, PersistenceLag, RecordCounts, Report};
+use crate::stats::{Confidence, Latency, clopper_pearson_upper};
+
+use super::exit::Exit;
+use super::judge::Facts;
+
+/// Puts the report together. What it says is decided already; here it only gets its names.
+pub(super) fn report(
+    folder: &Path,
+    ledger: &LedgerReader,
+    facts: &Facts,
+    context: &Context<'_>,
+    judgement: &Judgement,
+    (verdict, reasons): (Verdict, Vec<InconclusiveReason>),
+) -> Report {
+    let manifest = &facts.manifest;
+    let epoch = UNIX_EPOCH
+        + Duration::from_micros(u64::try_from(manifest.created_unix_us).unwrap_or_default());
+    let triggers = &facts.scenario.target.trigger_words;
+    let lookup = Lookup {
+        run: manifest.run,
+        epoch,
+        op: &|op| ledger.op(op).ok().flatten(),
+        canary: &|id| canary::plant(id, triggers),
+    };
+    let lab = facts.scenario.target.url.is_none();
+    let records = records(&facts.scans, judgement.unattributable);
+    let mut report = Report {
+        schema_version: report::schema_version(),
+        tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+        created: manifest.created.clone(),
+        run_id: manifest.run,
+        run_folder: folder.display().to_string(),
+        scenario: facts.scenario.name.clone(),
+        target: if lab {
+            "lab".to_owned()
+        } else {
+            manifest.target.clone()
+        },
+        memory: match &manifest.memory {
+            None => "none".to_owned(),
+            Some(_) if lab => "lab".to_owned(),
+            Some(url) => url.clone(),
+        },
+        lab_faults: manifest.lab_faults.clone(),
+        seed: manifest.seed,
+        plan_digest: manifest.plan_digest.clone(),
+        verdict,
+        exit_code: Exit::from(verdict).code(),
+        inconclusive_reasons: reasons,
+        ended: ended(facts.ended),
+        wall_seconds: wall_seconds(facts),
+        unjudged_ms: unjudged_ms(facts),
+        anomalies: anomalies(&judgement.findings),
+        findings: report::finding_details(&judgement.findings, &lookup),
+        accepted: Vec::new(),
+        ops: facts
+            .tally
+            .op_counts(&manifest.planned, &judgement.recovered),
+        records,
+        read_back: read_back_report(facts, context),
+        exposure: report::Exposure {
+            pairs: facts.exposure.pairs,
+            peak_users: u64::from(facts.exposure.peak_users),
+        },
+        traits: facts.tally.traits(),
+        bound: report::Bound {
+            unit: "sessions".to_owned(),
+            n: judgement.sessions,
+            crossed: judgement.crossed_sessions,
+            upper_95: clopper_pearson_upper(
+                judgement.crossed_sessions,
+                judgement.sessions,
+                Confidence::P95,
+            ),
+        },
+        control: report::Control {
+            planted: judgement.control.planted,
+            found: judgement.control.found,
+        },
+        latency_us: facts.tally.latencies(),
+        persistence_lag_ms: persistence_lags(&facts.lags),
+        generator: generator_report(&facts.generator),
+        left: report::Left {
+            sessions: if lab { 0 } else { records.sessions },
+            facts: if lab { 0 } else { records.facts },
+        },
+        next: String::new(),
+    };
+    report.next = report::next_step(&report);
+    report
+}
+
+/// Proved anomalies: findings of each code, and records that are affected in that way, whichever
+/// finding explains them.
+fn anomalies(findings: &[Finding]) -> BTreeMap<Code, AnomalyCount> {
+    let mut counts: BTreeMap<Code, AnomalyCount> = BTreeMap::new();
+    for finding in findings
+        .iter()
+        .filter(|finding| finding.proof == Proof::Proved)
+    {
+        counts.entry(finding.code).or_default().roots += 1;
+        for affected in &finding.affected {
+            counts.entry(affected.code).or_default().records += 1;
+        }
+    }
+    counts
+}
+
+fn ended(end: RunEnd) -> Ended {
+    match end {
+        RunEnd::Finished => Ended::Finished,
+        RunEnd::Interrupted => Ended::Interrupted,
+        RunEnd::TargetLost => Ended::TargetLost,
+        RunEnd::Crashed => Ended::Crashed,
+    }
+}
+
+/// The last complete scan, else the last one: what the store held.
+fn telling(scans: &[Scan]) -> Option<&Scan> {
+    scans
+        .iter()
+        .rev()
+        .find(|scan| scan.complete)
+        .or(scans.last())
+}
+
+fn records(scans: &[Scan], unattributable: u64) -> RecordCounts {
+    telling(scans).map_or_else(RecordCounts::default, |scan| RecordCounts {
+        sessions: scan.sessions,
+        messages: scan.messages,
+        facts: scan.facts,
+        unattributable,
+    })
+}
+
+fn wall_seconds(facts: &Facts) -> f64 {
+    let last_scan = facts.scans.last().map_or(Micros(0), |scan| scan.ended);
+    let last_op = facts.last_completed.max(facts.last_invoked);
+    last_scan.max(last_op).duration().as_secs_f64()
+}
+
+/// How long committing may lag behind what happened.
+const LEDGER_BATCH_MAX: Duration = Duration::from_millis(10);
+
+/// After a crash nobody knows what was sent after the last committed row: from the last thing
+/// known to be complete to the last thing known at all.
+fn unjudged_ms(facts: &Facts) -> Option<u64> {
+    let open = facts
+        .last_invoked
+        .since(facts.first_open.unwrap_or(facts.last_invoked));
+    (facts.ended == RunEnd::Crashed)
+        .then(|| u64::try_from((open + LEDGER_BATCH_MAX).as_millis()).unwrap_or(u64::MAX))
+}
+
+fn read_back_report(facts: &Facts, context: &Context<'_>) -> report::ReadBack {
+    let (settled, complete) = match context.read_back {
+        ReadBack::None => (false, false),
+        ReadBack::Some {
+            settled, complete, ..
+        } => (settled, complete),
+    };
+    let settled_at = facts
+        .scans
+        .last()
+        .filter(|_| settled)
+        .map(|scan| scan.ended);
+    report::ReadBack {
+        complete,
+        incomplete_reason: facts
+            .scans
+            .last()
+            .and_then(|scan| scan.incomplete_reason.clone()),
+        settled,
+        settled_after_ms: settled_at.map(|at| millis(at.since(facts.last_completed))),
+        scans: u64::try_from(facts.scans.len()).unwrap_or(u64::MAX),
+    }
+}
+
+fn persistence_lags(lags: &[LagSample]) -> BTreeMap<OpKind, PersistenceLag> {
+    let mut by_kind: BTreeMap<OpKind, Latency> = BTreeMap::new();
+    for sample in lags {
+        by_kind.entry(sample.kind).or_default().record(sample.lag);
+    }
+    by_kind
+        .into_iter()
+        .map(|(kind, all)| {
+            let ms = |share| all.quantile_us(share).div_ceil(1_000);
+            let lag = PersistenceLag {
+                p50: ms(0.5),
+                p90: ms(0.9),
+                p95: ms(0.95),
+                p99: ms(0.99),
+                max: ms(1.0),
+                samples: all.count(),
+            };
+            (kind, lag)
+        })
+        .collect()
+}
+
+fn generator_report(health: &GeneratorHealth) -> report::Generator {
+    let [p50, p99, max] = health.schedule_lag_us;
+    report::Generator {
+        saturated: health.saturated,
+        schedule_lag_us: report::ScheduleLag { p50, p99, max },
+        cpu_seconds: health.cpu_seconds,
+        rss_max_bytes: health.rss_max_bytes,
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,85 @@
+//! Which hosts traffic may go to: loopback, and what the user names.
+
+use anyhow::bail;
+use url::{Host, Url};
+
+/// Reads a base URL and refuses what Crosswire must not send traffic to.
+///
+/// # Errors
+/// Not an `http` or `https` URL, or a host that is neither loopback nor allowed.
+pub fn base_url(what: &str, text: &str, allowed_hosts: &[String]) -> anyhow::Result<Url> {
+    let url = match Url::parse(text) {
+        Ok(url) => url,
+        Err(error) => {
+            bail!("could not read the {what} URL `{text}`: {error}; give http://HOST:PORT")
+        }
+    };
+    check_host(what, &url, allowed_hosts)?;
+    Ok(url)
+}
+
+/// Refuses what Crosswire must not send traffic to.
+///
+/// # Errors
+/// Not an `http` or `https` URL, or a host that is neither loopback nor allowed.
+pub fn check_host(what: &str, url: &Url, allowed_hosts: &[String]) -> anyhow::Result<()> {
+    if !matches!(url.scheme(), "http" | "https") {
+        bail!(
+            "the {what} URL `{url}` has the scheme `{}`: one of http, https",
+            url.scheme()
+        );
+    }
+    let Some(host) = url.host() else {
+        bail!("the {what} URL `{url}` names no host")
+    };
+    let loopback = match host {
+        Host::Domain(name) => name == "localhost",
+        Host::Ipv4(address) => address.is_loopback(),
+        Host::Ipv6(address) => address.is_loopback(),
+    };
+    let name = host.to_string();
+    if loopback || allowed_hosts.contains(&name) {
+        return Ok(());
+    }
+    bail!(
+        "the {what} `{name}` is not loopback: Crosswire sends many requests and leaves records \
+         there; if that is what you want, add `--allow-host {name}`"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_loopback_without_leave() {
+        for good in [
+            "http://127.0.0.1:8082",
+            "http://localhost:1",
+            "https://[::1]:2",
+            "http://127.8.9.1",
+        ] {
+            assert!(base_url("target", good, &[]).is_ok(), "{good}");
+        }
+        for bad in [
+            "http://staging.example",
+            "http://10.0.0.1:80",
+            "http://localhost.example:80",
+            "http://0.0.0.0:80",
+            "ftp://127.0.0.1",
+            "127.0.0.1:80",
+            "http://",
+        ] {
+            assert!(base_url("target", bad, &[]).is_err(), "{bad}");
+        }
+        let allowed = ["staging.example".to_owned()];
+        assert!(base_url("target", "http://staging.example", &allowed).is_ok());
+        let message = base_url("target", "http://staging.example", &[])
+            .unwrap_err()
+            .to_string();
+        assert!(
+            message.contains("--allow-host staging.example"),
+            "{message}"
+        );
+    }
+}

@@ -1,0 +1,282 @@
+//! From the ledger to the verdict: what `run`, `observe`, `reconcile` and `report` end with.
+//!
+//! Everything is computed from the ledger's rows, one bucket of users at a time, so that memory
+//! does not grow with the run and the same file gives the same verdict on any machine.
+
+use std::collections::BTreeMap;
+use std::io::{IsTerminal, stderr, stdout};
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use serde::{Deserialize, Serialize};
+
+use crate::ledger::{self, Ledger, LedgerReader, Manifest};
+use crate::model::{Finding, GeneratorHealth, LagSample, Micros, OpKind, Scan};
+use crate::reconcile::timeline::{Exposure, Timeline};
+use crate::reconcile::{self, Context, Judgement, Neighbour, ReadBack, RunEnd, generator, settle};
+use crate::report::render::terminal::{self, Style};
+use crate::report::{Report, Tally};
+use crate::scenario::Scenario;
+use crate::stats::Latency;
+
+use super::args::{Cli, JudgeArgs};
+use super::assemble;
+use super::exit::{Exit, Failure};
+use super::output::{self, Output, Place};
+
+/// Note of the ledger: how the drive ended. Absent if the tester was killed.
+pub const DRIVE_END: &str = "drive_end";
+/// Note of the ledger: when, as an offset in microseconds.
+pub const DRIVE_ENDED_US: &str = "drive_ended_us";
+/// Note of the ledger: arrivals that did not start for want of virtual users.
+pub const DROPPED_ARRIVALS: &str = "dropped_arrivals";
+
+/// Users that are judged at a time; one bucket must fit in memory.
+const USERS_PER_BUCKET: u32 = 256;
+
+/// How the drive ended, as the ledger notes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RunEndNote {
+    /// Its plan was done.
+    Finished,
+    /// It was told to stop.
+    Interrupted,
+    /// The target stopped answering.
+    TargetLost,
+}
+
+/// `crosswire reconcile`: judges again and stores the judgement.
+///
+/// # Errors
+/// There is no such run, or its ledger cannot be read or written.
+pub fn reconcile(cli: &Cli, args: &JudgeArgs) -> Result<Exit, Failure> {
+    let outputs = output::parse_outputs(&args.outputs).map_err(Failure::usage)?;
+    let folder = ledger::resolve(&cli.reports, &args.run).map_err(Failure::usage)?;
+    judge_and_show(cli, &folder, &outputs)
+}
+
+/// `crosswire report`: shows a run again and writes nothing into its ledger.
+///
+/// # Errors
+/// There is no such run, or its ledger cannot be read.
+pub fn report(cli: &Cli, args: &JudgeArgs) -> Result<Exit, Failure> {
+    let outputs = output::parse_outputs(&args.outputs).map_err(Failure::usage)?;
+    let folder = ledger::resolve(&cli.reports, &args.run).map_err(Failure::usage)?;
+    let judged = judge(&folder)?;
+    show(cli, &judged.report, &outputs)?;
+    Ok(judged.report.verdict.into())
+}
+
+/// Judges, stores the judgement in the ledger, shows it, and says how the process ends.
+///
+/// # Errors
+/// The ledger cannot be read or written, or a report cannot be written.
+pub fn judge_and_show(cli: &Cli, folder: &Path, outputs: &[Output]) -> Result<Exit, Failure> {
+    let judged = judge(folder)?;
+    let report = &judged.report;
+    let ledger = Ledger::open_for_append(folder)?;
+    ledger.store_judgement(
+        report.verdict,
+        &report.inconclusive_reasons,
+        &judged.findings,
+    )?;
+    ledger.finish()?;
+    show(cli, report, outputs)?;
+    Ok(report.verdict.into())
+}
+
+/// The screen goes to stdout, or to stderr where stdout is asked for by a report.
+fn show(cli: &Cli, report: &Report, outputs: &[Output]) -> anyhow::Result<()> {
+    for output in outputs {
+        output.place.write(&(output.format.render)(report)?)?;
+    }
+    if outputs.iter().any(|output| output.place == Place::Stdout) {
+        let screen = terminal::render(report, &style(cli, &stderr()));
+        output::say(cli, screen.trim_end());
+        return Ok(());
+    }
+    output::print(&terminal::render(report, &style(cli, &stdout())))
+}
+
+fn style(cli: &Cli, stream: &impl IsTerminal) -> Style {
+    Style {
+        color: output::colored(cli, stream),
+        ..Style::plain()
+    }
+}
+
+/// A judgement with its report.
+struct Judged {
+    report: Report,
+    findings: Vec<Finding>,
+}
+
+/// What the rows of a ledger add up to before anything is judged.
+pub(super) struct Facts {
+    pub(super) manifest: Manifest,
+    pub(super) scenario: Scenario,
+    pub(super) ended: RunEnd,
+    pub(super) scans: Vec<Scan>,
+    pub(super) lags: Vec<LagSample>,
+    pub(super) tally: Tally,
+    pub(super) exposure: Exposure,
+    pub(super) generator: GeneratorHealth,
+    /// The end of the last operation that has one.
+    pub(super) last_completed: Micros,
+    /// The beginning of the last operation.
+    pub(super) last_invoked: Micros,
+    /// The beginning of the first operation that has no end.
+    pub(super) first_open: Option<Micros>,
+}
+
+fn judge(folder: &Path) -> anyhow::Result<Judged> {
+    let ledger = LedgerReader::open(folder)?;
+    let facts = facts(&ledger)?;
+    let context = Context {
+        run: facts.manifest.run,
+        scenario: &facts.scenario,
+        ended: facts.ended,
+        read_back: read_back(&facts),
+    };
+    let judgement = judge_buckets(&ledger, &context)?;
+    let planned: Vec<OpKind> = facts.manifest.planned.keys().copied().collect();
+    let ok: BTreeMap<OpKind, u64> = planned
+        .iter()
+        .map(|kind| (*kind, facts.tally.ok(*kind)))
+        .collect();
+    let for_verdict = reconcile::verdict::Facts {
+        planned: &planned,
+        ok: &ok,
+        exposure: facts.exposure,
+        generator: &facts.generator,
+    };
+    let (verdict, reasons) = reconcile::verdict::verdict(&context, &judgement, &for_verdict);
+    let report = assemble::report(
+        folder,
+        &ledger,
+        &facts,
+        &context,
+        &judgement,
+        (verdict, reasons),
+    );
+    Ok(Judged {
+        report,
+        findings: judgement.findings,
+    })
+}
+
+fn facts(ledger: &LedgerReader) -> anyhow::Result<Facts> {
+    let manifest = ledger.manifest()?;
+    let scenario = serde_json::from_str(&manifest.scenario_json)
+        .context("could not read the scenario in the ledger")?;
+    let ended = match ledger
+        .note(DRIVE_END)?
+        .map(serde_json::from_value::<RunEndNote>)
+    {
+        Some(Ok(RunEndNote::Finished)) => RunEnd::Finished,
+        Some(Ok(RunEndNote::Interrupted)) => RunEnd::Interrupted,
+        Some(Ok(RunEndNote::TargetLost)) => RunEnd::TargetLost,
+        Some(Err(error)) => return Err(error).context("could not read how the drive ended"),
+        None => RunEnd::Crashed,
+    };
+    let dropped = ledger
+        .note(DROPPED_ARRIVALS)?
+        .and_then(|value| value.as_u64())
+        .unwrap_or(0);
+    let mut tally = Tally::default();
+    let mut timeline = Timeline::new();
+    let (mut last_completed, mut last_invoked) = (Micros(0), Micros(0));
+    let mut first_open = None;
+    ledger.ops_in_time_order(&mut |row| {
+        tally.push(&row);
+        timeline.push(&row);
+        last_invoked = last_invoked.max(row.invocation.invoked);
+        match &row.completion {
+            Some(completion) => last_completed = last_completed.max(completion.completed),
+            None => first_open = first_open.or(Some(row.invocation.invoked)),
+        }
+    })?;
+    let lag = tally.schedule_lag();
+    let lag = generator::ScheduleLag {
+        p50_us: lag.p50,
+        p99_us: lag.p99,
+        max_us: lag.max,
+    };
+    let generator = generator::health(&ledger.samples()?, lag, dropped);
+    Ok(Facts {
+        manifest,
+        scenario,
+        ended,
+        scans: ledger.scans()?,
+        lags: ledger.lags()?,
+        tally,
+        exposure: timeline.finish(),
+        generator,
+        last_completed,
+        last_invoked,
+        first_open,
+    })
+}
+
+fn read_back(facts: &Facts) -> ReadBack {
+    if facts.manifest.memory.is_none() {
+        return ReadBack::None;
+    }
+    settle::settled(
+        &facts.scans,
+        &facts.scenario.memory.settle,
+        lag_p999(&facts.lags),
+    )
+}
+
+/// The 99.9th percentile of the measured delays; zero without any.
+pub fn lag_p999(lags: &[LagSample]) -> Duration {
+    let mut all = Latency::new();
+    for sample in lags {
+        all.record(sample.lag);
+    }
+    Duration::from_micros(all.quantile_us(0.999))
+}
+
+fn judge_buckets(ledger: &LedgerReader, context: &Context<'_>) -> anyhow::Result<Judgement> {
+    let control = reconcile::control(context, &ledger.control_sightings()?);
+    let users = ledger.users()?;
+    let mut buckets = Vec::new();
+    let mut from = 0;
+    while from < users {
+        let range = from..users.min(from + USERS_PER_BUCKET);
+        let ops = ledger.ops_of_users(range.clone())?;
+        let sightings = ledger.sightings_of_users(range.clone())?;
+        buckets.push(reconcile::judge_users(
+            context,
+            range.clone(),
+            &ops,
+            &sightings,
+        ));
+        from = range.end;
+    }
+    let strays = ledger.sightings_of_nobody()?;
+    buckets.push(reconcile::judge_users(context, users..users, &[], &strays));
+    let mut unread = None;
+    let judgement = reconcile::combine(buckets, control, &mut |time| {
+        ledger
+            .ops_around(time, reconcile::NEIGHBOURS_EACH_SIDE)
+            .unwrap_or_else(|error| {
+                unread = Some(error);
+                Vec::new()
+            })
+            .iter()
+            .map(|row| Neighbour {
+                op: row.invocation.op,
+                user: row.invocation.user,
+                invoked: row.invocation.invoked,
+            })
+            .collect()
+    });
+    match unread {
+        Some(error) => Err(error.into()),
+        None => Ok(judgement),
+    }
+}

@@ -1,0 +1,73 @@
+//! `crosswire lab`: the practice target as a server.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "waits for stdin in a task of its own"
+)]
+
+use anyhow::Context;
+use tokio::io::AsyncReadExt;
+
+use crate::lab::{self, FaultSpec, LabConfig, LogTarget};
+use crate::stop::StopLevel;
+
+use super::args::LabArgs;
+use super::exit::{Exit, Failure};
+use super::lab_child::LabAddress;
+use super::{output, signals};
+
+/// Serves until it is told to stop.
+///
+/// # Errors
+/// A fault is unknown, a port is taken, or a file cannot be written.
+pub async fn run(args: &LabArgs) -> Result<Exit, Failure> {
+    let faults = parse_faults(&args.faults).map_err(Failure::usage)?;
+    let config = LabConfig {
+        port: args.port,
+        faults,
+        truth: args.truth.clone(),
+        answer_status: args.answer,
+        log: args.log.clone().map_or(LogTarget::Stderr, LogTarget::Path),
+    };
+    let lab = lab::start(config).await.map_err(Failure::preflight)?;
+    let address = LabAddress {
+        target: lab.target_url.clone(),
+        memory: lab.memory_url.clone(),
+    };
+    output::print(&format!("{}\n", serde_json::to_string(&address)?))?;
+
+    let (stopper, stop) = crate::stop::stop_pair();
+    let mut signalled = signals::listen()
+        .context("could not listen to signals")?
+        .drive;
+    let until_stdin_closes = args.until_stdin_closes;
+    tokio::spawn(async move {
+        tokio::select! {
+            () = signalled.reached(StopLevel::Drain) => {}
+            () = stdin_closed(), if until_stdin_closes => {}
+        }
+        stopper.ask(StopLevel::Drain);
+    });
+    lab.stopped(stop).await?;
+    Ok(Exit::Pass)
+}
+
+/// Reads all `--lab-fault` values.
+///
+/// # Errors
+/// One of them is unknown or malformed; the error lists what is known.
+pub fn parse_faults(values: &[String]) -> anyhow::Result<Vec<FaultSpec>> {
+    values
+        .iter()
+        .map(|value| {
+            value
+                .parse()
+                .with_context(|| format!("could not use `--lab-fault {value}`"))
+        })
+        .collect()
+}
+
+async fn stdin_closed() {
+    let mut stdin = tokio::io::stdin();
+    let mut buffer = [0_u8; 64];
+    while matches!(stdin.read(&mut buffer).await, Ok(length) if length > 0) {}
+}

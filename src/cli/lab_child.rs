@@ -1,0 +1,103 @@
+//! The embedded lab: this same binary as a child process, ended by closing its stdin.
+//!
+//! The rest of Crosswire knows the lab through HTTP only, so that a fault of the one cannot hide a
+//! fault of the other.
+#![expect(clippy::disallowed_methods, reason = "starts the lab's process")]
+
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+/// How long the lab may take to say where it listens.
+const START_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long it may take to write its last lines and end.
+const END_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The one line that a lab writes to stdout.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct LabAddress {
+    /// The backend's base URL.
+    pub target: String,
+    /// The store's base URL.
+    pub memory: String,
+}
+
+/// A running lab.
+#[derive(Debug)]
+pub struct LabChild {
+    child: Child,
+    /// Where it listens.
+    pub address: LabAddress,
+}
+
+/// Starts a lab on free ports with these faults. Its log and its truth go into `folder`.
+///
+/// # Errors
+/// The process could not be started or did not say where it listens.
+pub async fn start(faults: &[String], folder: &Path) -> anyhow::Result<LabChild> {
+    let own_binary = std::env::current_exe().context("could not find the own binary")?;
+    let mut command = Command::new(own_binary);
+    command.arg("lab").arg("--until-stdin-closes");
+    command.arg("--truth").arg(folder.join("lab-truth.jsonl"));
+    command.arg("--log").arg(folder.join("lab.log"));
+    for fault in faults {
+        command.arg("--lab-fault").arg(fault);
+    }
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::inherit());
+    // The lab must not hear the terminal's Ctrl-C: the run still needs it to read back.
+    command.process_group(0).kill_on_drop(true);
+    let mut child = command
+        .spawn()
+        .context("could not start the embedded lab")?;
+    let stdout = child
+        .stdout
+        .take()
+        .context("could not read the embedded lab's stdout")?;
+    let mut line = String::new();
+    let mut reader = BufReader::new(stdout);
+    match tokio::time::timeout(START_TIMEOUT, reader.read_line(&mut line)).await {
+        Ok(Ok(length)) if length > 0 => {}
+        Ok(Ok(_)) => {
+            bail!("could not start the embedded lab: it ended before it said where it listens")
+        }
+        Ok(Err(error)) => return Err(error).context("could not read the embedded lab's address"),
+        Err(_) => bail!("could not start the embedded lab: no address within {START_TIMEOUT:?}"),
+    }
+    let address = serde_json::from_str(&line)
+        .with_context(|| format!("could not understand the embedded lab's address {line:?}"))?;
+    Ok(LabChild { child, address })
+}
+
+impl LabChild {
+    /// Ends the lab and waits until it has written its truth and its log.
+    ///
+    /// # Errors
+    /// It ended with an error, or had to be killed.
+    pub async fn end(mut self) -> anyhow::Result<()> {
+        drop(self.child.stdin.take());
+        match tokio::time::timeout(END_TIMEOUT, self.child.wait()).await {
+            Ok(status) => {
+                let status = status.context("could not wait for the embedded lab")?;
+                if !status.success() {
+                    bail!("the embedded lab ended with {status}");
+                }
+                Ok(())
+            }
+            Err(_) => {
+                self.child
+                    .kill()
+                    .await
+                    .context("could not end the embedded lab")?;
+                bail!("the embedded lab did not end within {END_TIMEOUT:?} and was killed")
+            }
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Reading the store back, for a run in progress and for an earlier one.
+
+use std::path::Path;
+
+use anyhow::bail;
+use tokio::sync::mpsc;
+
+use crate::event::Event;
+use crate::ledger::{Ledger, LedgerReader};
+use crate::model::Micros;
+use crate::observe::{Baseline, ScanContext, SettlePlan, StoreClient};
+use crate::stop::Stop;
+
+use super::judge;
+
+/// Note of the ledger: the baseline has been taken.
+const BASELINE_TAKEN: &str = "baseline_taken";
+
+/// Writes down what the store held before the run, so that a later process can tell too.
+///
+/// # Errors
+/// The ledger cannot be written.
+pub fn store_baseline(ledger: &Ledger, baseline: &Baseline) -> anyhow::Result<()> {
+    ledger.store_baseline(&baseline.hashes())?;
+    ledger.note(BASELINE_TAKEN, true)?;
+    Ok(())
+}
+
+/// What the store held before an earlier run.
+///
+/// # Errors
+/// The ledger cannot be read, or the run ended before its baseline was taken.
+pub fn load_baseline(ledger: &LedgerReader) -> anyhow::Result<Baseline> {
+    if ledger.note(BASELINE_TAKEN)?.is_none() {
+        bail!("the run ended before it had looked at the store: nothing was sent");
+    }
+    Ok(Baseline::from_hashes(ledger.baseline()?))
+}
+
+/// Reads the store until it has settled; the scans and sightings go to `events`.
+///
+/// # Errors
+/// The ledger cannot be read.
+pub async fn settle(
+    store: &StoreClient,
+    context: &ScanContext,
+    folder: &Path,
+    events: &mpsc::Sender<Event>,
+    stop: &mut Stop,
+) -> anyhow::Result<()> {
+    let ledger = LedgerReader::open(folder)?;
+    let mut last_completed = Micros(0);
+    ledger.ops_in_time_order(&mut |row| {
+        let end = row
+            .completion
+            .map_or(row.invocation.invoked, |completion| completion.completed);
+        last_completed = last_completed.max(end);
+    })?;
+    let plan = SettlePlan {
+        first_scan: ledger
+            .scans()?
+            .last()
+            .map_or(1, |scan| scan.scan.saturating_add(1)),
+        last_completed,
+        lag_p999: judge::lag_p999(&ledger.lags()?),
+    };
+    let (tell, told) = std::sync::mpsc::channel();
+    let missing = move || {
+        ledger.missing_promises().unwrap_or_else(|error| {
+            // The receiver outlives this closure.
+            let _ = tell.send(error);
+            0
+        })
+    };
+    store.settle(context, plan, events, missing, stop).await;
+    match told.try_recv() {
+        Ok(error) => Err(error.into()),
+        Err(_) => Ok(()),
+    }
+}

@@ -1,0 +1,296 @@
+//! `crosswire run`: drive, read back, judge.
+#![expect(clippy::disallowed_methods, reason = "makes the run's folder")]
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::sync::mpsc;
+use url::Url;
+
+use crate::auth::TokenSource;
+use crate::clock::RunClock;
+use crate::drive::{self, Collector, CollectorHandle, DriveConfig, DriveEnd, DriveReport};
+use crate::event::{Event, Sink};
+use crate::ledger::{self, Ledger, Manifest};
+use crate::live::{self, Phase};
+use crate::model::{RunId, Seed};
+use crate::observe::{Baseline, LagWatch, ScanContext, StoreClient, watch_lag};
+use crate::plan::Plan;
+use crate::report::rfc3339;
+use crate::scenario::{AuthKind, Scenario, Store};
+
+use super::args::{Cli, RunArgs};
+use super::exit::{Exit, Failure};
+use super::judge::{self, RunEndNote};
+use super::lab_child::{self, LabChild};
+use super::output::{self, Output};
+use super::signals::{self, Signals};
+use super::{lab, readback, settings};
+
+/// How long the pre-flight waits for the target.
+const PREFLIGHT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Where the run's requests go.
+#[derive(Debug)]
+struct Addresses {
+    target: Url,
+    memory: Option<Url>,
+}
+
+/// Everything that is settled before the first operation.
+#[derive(Debug)]
+struct Prepared {
+    run: RunId,
+    folder: PathBuf,
+    plan: Arc<Plan>,
+    addresses: Addresses,
+    store: Option<StoreClient>,
+    baseline: Baseline,
+    clock: RunClock,
+}
+
+/// Carries the command out.
+///
+/// # Errors
+/// Flags or scenario are not valid, the pre-flight failed, or something of our own did.
+pub async fn run(cli: &Cli, args: &RunArgs) -> Result<Exit, Failure> {
+    let outputs = output::parse_outputs(&args.outputs).map_err(Failure::usage)?;
+    lab::parse_faults(&args.lab_faults).map_err(Failure::usage)?;
+    let scenario = settings::resolve(args).map_err(Failure::usage)?;
+    let seed = settings::seed(args)?;
+    let run = RunId(settings::random_u32()?);
+    let folder = ledger::run_folder(&cli.reports, run);
+    let signals = signals::listen().context("could not listen to signals")?;
+
+    let lab = if scenario.target.url.is_none() {
+        std::fs::create_dir_all(&folder)
+            .with_context(|| format!("could not make the run folder {}", folder.display()))?;
+        Some(lab_child::start(&args.lab_faults, &folder).await?)
+    } else {
+        None
+    };
+    let addresses = addresses(&scenario, lab.as_ref())?;
+    let prepared = prepare(scenario, seed, run, folder, addresses).await?;
+    let exit = carry_out(cli, args, &prepared, &signals, &outputs).await;
+    if let Some(lab) = lab {
+        // The verdict stands whatever becomes of the lab; but a lab that dies is worth a word.
+        if let Err(error) = lab.end().await {
+            output::say_error(&error);
+        }
+    }
+    exit
+}
+
+fn addresses(scenario: &Scenario, lab: Option<&LabChild>) -> anyhow::Result<Addresses> {
+    let lab_url = |text: &str| Url::parse(text).context("could not read the embedded lab's URL");
+    let target = match (&scenario.target.url, lab) {
+        (Some(url), _) => url.clone(),
+        (None, Some(lab)) => lab_url(&lab.address.target)?,
+        (None, None) => anyhow::bail!("the scenario has no target and no lab was started"),
+    };
+    let memory = match (&scenario.memory.store, lab) {
+        (Store::Url(url), _) => Some(url.clone()),
+        (Store::Lab, Some(lab)) => Some(lab_url(&lab.address.memory)?),
+        (Store::Lab | Store::None, _) => None,
+    };
+    Ok(Addresses { target, memory })
+}
+
+/// The pre-flight: nothing has been sent yet but one health check, and reads of the store.
+async fn prepare(
+    scenario: Scenario,
+    seed: Seed,
+    run: RunId,
+    folder: PathBuf,
+    addresses: Addresses,
+) -> Result<Prepared, Failure> {
+    drive::preflight(
+        &addresses.target,
+        &scenario.target.paths.health,
+        PREFLIGHT_TIMEOUT,
+    )
+    .await
+    .context("could not begin")
+    .map_err(Failure::preflight)?;
+    let mut store = None;
+    let mut baseline = Baseline::default();
+    if let Some(url) = &addresses.memory {
+        let client = StoreClient::connect(url, &scenario.memory)
+            .await
+            .context("could not begin")
+            .map_err(Failure::preflight)?;
+        baseline = client
+            .baseline()
+            .await
+            .context("could not read what the store holds already")
+            .map_err(Failure::preflight)?;
+        store = Some(client);
+    }
+    let plan = Arc::new(Plan::new(scenario, seed));
+    Ok(Prepared {
+        run,
+        folder,
+        plan,
+        addresses,
+        store,
+        baseline,
+        clock: RunClock::start(),
+    })
+}
+
+async fn carry_out(
+    cli: &Cli,
+    args: &RunArgs,
+    prepared: &Prepared,
+    signals: &Signals,
+    outputs: &[Output],
+) -> Result<Exit, Failure> {
+    let manifest = manifest(prepared, &args.lab_faults)?;
+    let ledger = Ledger::create(&prepared.folder, &manifest)?;
+    readback::store_baseline(&ledger, &prepared.baseline)?;
+    output::say(cli, &start_line(prepared, &manifest));
+
+    let (live, bars) = if cli.quiet {
+        live::quiet()
+    } else {
+        live::automatic(&manifest.planned)
+    };
+    let (events, collector, lags) = collect(prepared, &ledger, bars);
+    live.phase(Phase::Driving);
+    let driven = drive_plan(prepared, &events, signals).await;
+    ledger.note(judge::DRIVE_END, drive_end(driven.end))?;
+    ledger.note(judge::DRIVE_ENDED_US, driven.ended_at.0)?;
+    ledger.note(judge::DROPPED_ARRIVALS, driven.dropped_arrivals)?;
+    signals.driving_is_over();
+    if let Some(lags) = lags {
+        lags.finish().await;
+    }
+    if signals.left().is_none()
+        && let Some(store) = &prepared.store
+    {
+        live.phase(Phase::ReadingBack);
+        let context = scan_context(prepared);
+        let mut stop = signals.observe.clone();
+        readback::settle(store, &context, &prepared.folder, &events, &mut stop).await?;
+    }
+    live.phase(Phase::Judging);
+    drop(events);
+    let unrecorded = collector.finish().sink_errors;
+    live.close();
+    for error in unrecorded {
+        output::say_error(&anyhow::anyhow!(
+            "part of the run was not recorded: {error}"
+        ));
+    }
+    ledger.finish()?;
+    if let Some(exit) = signals.left() {
+        let run = prepared.run;
+        output::say(
+            cli,
+            &format!("left; the ledger is kept: crosswire observe {run}"),
+        );
+        return Ok(exit);
+    }
+    judge::judge_and_show(cli, &prepared.folder, outputs)
+}
+
+fn manifest(prepared: &Prepared, lab_faults: &[String]) -> anyhow::Result<Manifest> {
+    let epoch = prepared.clock.epoch_wall();
+    let since_1970 = epoch
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default();
+    let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    Ok(Manifest {
+        run: prepared.run,
+        seed: prepared.plan.seed(),
+        plan_digest: prepared.plan.digest(),
+        scenario_json: serde_json::to_string(prepared.plan.scenario())
+            .context("could not write the scenario down")?,
+        created: rfc3339(epoch),
+        created_unix_us: i64::try_from(since_1970.as_micros()).unwrap_or(i64::MAX),
+        tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+        target: prepared.addresses.target.to_string(),
+        memory: prepared.addresses.memory.as_ref().map(Url::to_string),
+        lab_faults: lab_faults.to_vec(),
+        planned: prepared.plan.planned_ops(),
+        generator_cpus: u32::try_from(cpus).unwrap_or(u32::MAX),
+    })
+}
+
+fn drive_end(end: DriveEnd) -> RunEndNote {
+    match end {
+        DriveEnd::Finished => RunEndNote::Finished,
+        DriveEnd::Interrupted => RunEndNote::Interrupted,
+        DriveEnd::TargetLost => RunEndNote::TargetLost,
+    }
+}
+
+/// Starts the collector with everybody who listens: the ledger, the display, and the sampler of
+/// the store's delay.
+fn collect(
+    prepared: &Prepared,
+    ledger: &Ledger,
+    bars: Box<dyn Sink>,
+) -> (mpsc::Sender<Event>, CollectorHandle, Option<LagWatch>) {
+    let (events, queue) = Collector::queue();
+    let mut sinks = vec![ledger.sink(), bars];
+    let mut lags = None;
+    if let Some(store) = &prepared.store {
+        let (sampler, watch) = watch_lag(store, &scan_context(prepared), &events);
+        sinks.push(Box::new(sampler));
+        lags = Some(watch);
+    }
+    (events, Collector::start(queue, sinks), lags)
+}
+
+async fn drive_plan(
+    prepared: &Prepared,
+    events: &mpsc::Sender<Event>,
+    signals: &Signals,
+) -> DriveReport {
+    let config = DriveConfig {
+        run: prepared.run,
+        target: prepared.addresses.target.clone(),
+        clock: prepared.clock,
+        tokens: match prepared.plan.scenario().target.auth {
+            AuthKind::Dev => TokenSource::Dev,
+            AuthKind::None => TokenSource::None,
+        },
+    };
+    let plan = Arc::clone(&prepared.plan);
+    drive::drive(plan, config, events.clone(), signals.drive.clone()).await
+}
+
+fn scan_context(prepared: &Prepared) -> ScanContext {
+    let scenario = prepared.plan.scenario();
+    ScanContext {
+        run: prepared.run,
+        scenario: Arc::new(scenario.clone()),
+        baseline: prepared.baseline.clone(),
+        clock: prepared.clock,
+        users: scenario.users,
+    }
+}
+
+fn start_line(prepared: &Prepared, manifest: &Manifest) -> String {
+    let planned: Vec<String> = manifest
+        .planned
+        .iter()
+        .map(|(kind, count)| match count {
+            Some(count) => format!("{count} {kind}"),
+            None => format!("{kind} for a time"),
+        })
+        .collect();
+    let scenario = prepared.plan.scenario();
+    format!(
+        "run {}  seed {}  scenario {}  {} users  {}  at {}",
+        manifest.run,
+        manifest.seed,
+        scenario.name,
+        scenario.users,
+        planned.join(", "),
+        prepared.addresses.target
+    )
+}

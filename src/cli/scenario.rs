@@ -1,0 +1,45 @@
+//! `crosswire scenario`: what there is, what it says, whether it is valid.
+
+use crate::scenario;
+
+use super::args::{Cli, ScenarioCommand};
+use super::exit::{Exit, Failure};
+use super::{output, settings};
+
+/// Carries the command out.
+///
+/// # Errors
+/// There is no such scenario, or it is not valid.
+pub fn run(cli: &Cli, command: &ScenarioCommand) -> Result<Exit, Failure> {
+    match command {
+        ScenarioCommand::List => output::print(&list()?)?,
+        ScenarioCommand::Show { scenario } => {
+            output::print(&settings::source(scenario).map_err(Failure::usage)?.text)?;
+        }
+        ScenarioCommand::Validate { scenario } => {
+            let source = settings::source(scenario).map_err(Failure::usage)?;
+            let valid = scenario::parse(&source.name, &source.text, &source.file)
+                .map_err(Failure::usage)?;
+            output::say(
+                cli,
+                &format!(
+                    "{} is valid: {} users, {} load groups",
+                    source.file,
+                    valid.users,
+                    valid.groups.len()
+                ),
+            );
+        }
+        ScenarioCommand::Schema => output::print(&scenario::json_schema())?,
+    }
+    Ok(Exit::Pass)
+}
+
+fn list() -> anyhow::Result<String> {
+    let mut lines = String::new();
+    for (name, text) in scenario::embedded() {
+        let description = scenario::parse(name, text, name)?.description;
+        lines.push_str(&format!("{name:<10}{description}\n"));
+    }
+    Ok(lines)
+}

@@ -1,0 +1,166 @@
+//! Default, scenario file, environment and flags become one valid scenario; the later wins.
+//!
+//! clap has already put the environment in the place of flags that were not given.
+#![expect(clippy::disallowed_methods, reason = "reads the scenario file")]
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use rand::TryRng;
+
+use crate::model::Seed;
+use crate::scenario::{self, Overrides, Scenario, Store};
+
+use super::args::RunArgs;
+use super::hosts;
+
+/// Bytes of a scenario file; a larger one is not a scenario.
+const SCENARIO_BYTES_MAX: u64 = 1 << 20;
+
+/// A scenario's text, from wherever it came.
+#[derive(Debug)]
+pub struct Source {
+    /// Its name: the file's stem.
+    pub name: String,
+    /// How messages name it.
+    pub file: String,
+    /// Its TOML.
+    pub text: String,
+}
+
+/// Finds a scenario: an embedded name, or a file.
+///
+/// # Errors
+/// There is no such name or file, or it is a folder, too large, or not UTF-8.
+pub fn source(scenario: &str) -> anyhow::Result<Source> {
+    let embedded = scenario::embedded()
+        .iter()
+        .find(|(name, _)| *name == scenario);
+    if let Some((name, text)) = embedded {
+        let file = format!("{name}.toml (embedded)");
+        return Ok(Source {
+            name: (*name).to_owned(),
+            file,
+            text: (*text).to_owned(),
+        });
+    }
+    let path = PathBuf::from(scenario);
+    let text = read_file(&path)?;
+    let name = path
+        .file_stem()
+        .map_or_else(|| scenario.into(), |stem| stem.to_string_lossy());
+    Ok(Source {
+        name: name.into_owned(),
+        file: scenario.to_owned(),
+        text,
+    })
+}
+
+fn read_file(path: &Path) -> anyhow::Result<String> {
+    let shown = path.display();
+    let metadata = match std::fs::metadata(path) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => bail!(
+            "could not find the scenario `{shown}`: no such file, and the embedded ones are {}",
+            embedded_names()
+        ),
+        Err(error) => return Err(error).context(format!("could not read the scenario `{shown}`")),
+    };
+    if metadata.is_dir() {
+        bail!("could not read the scenario `{shown}`: it is a folder, give a .toml file in it");
+    }
+    if metadata.len() > SCENARIO_BYTES_MAX {
+        bail!(
+            "could not read the scenario `{shown}`: it has {} bytes, at most {SCENARIO_BYTES_MAX} \
+             are allowed",
+            metadata.len()
+        );
+    }
+    let bytes =
+        std::fs::read(path).with_context(|| format!("could not read the scenario `{shown}`"))?;
+    Ok(scenario::decode(&bytes, &shown.to_string())?.to_owned())
+}
+
+fn embedded_names() -> String {
+    scenario::embedded()
+        .iter()
+        .map(|(name, _)| *name)
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+/// The scenario that `crosswire run` carries out.
+///
+/// # Errors
+/// A flag or the file is not valid, or they contradict each other.
+pub fn resolve(args: &RunArgs) -> anyhow::Result<Scenario> {
+    let overrides = overrides(args)?;
+    let fallback = if overrides.target.is_some() {
+        "staging"
+    } else {
+        "quick"
+    };
+    let source = source(args.scenario.as_deref().unwrap_or(fallback))?;
+    let scenario = scenario::parse_with(&source.name, &source.text, &source.file, &overrides)?;
+    if let Some(url) = &scenario.target.url {
+        hosts::check_host("target", url, &args.allow_hosts)?;
+        if !args.lab_faults.is_empty() {
+            bail!(
+                "`--lab-fault` is for the embedded lab, but the target is {url}: leave out the \
+                 target, or start that lab with the fault"
+            );
+        }
+    }
+    if let Store::Url(url) = &scenario.memory.store {
+        hosts::check_host("memory store", url, &args.allow_hosts)?;
+    }
+    Ok(scenario)
+}
+
+fn overrides(args: &RunArgs) -> anyhow::Result<Overrides> {
+    let target = args.target.as_deref();
+    let memory = args.memory.as_deref();
+    let auth = args.auth.as_deref();
+    let duration = args.duration.as_deref();
+    Ok(Overrides {
+        users: args.users,
+        vus: args.vus,
+        duration: duration
+            .map(scenario::read_duration)
+            .transpose()
+            .context("could not use `--duration`")?,
+        target: target
+            .map(|url| hosts::base_url("target", url, &args.allow_hosts))
+            .transpose()?,
+        memory: memory
+            .map(scenario::read_store)
+            .transpose()
+            .context("could not use `--memory`")?,
+        auth: auth
+            .map(scenario::read_auth)
+            .transpose()
+            .context("could not use `--auth`")?,
+    })
+}
+
+/// The seed: as given, else drawn.
+///
+/// # Errors
+/// The operating system gives no random numbers.
+pub fn seed(args: &RunArgs) -> anyhow::Result<Seed> {
+    match args.seed {
+        Some(seed) => Ok(Seed(seed)),
+        // Seeds are read out and typed again; six digits tell plans apart well enough.
+        None => Ok(Seed(u64::from(random_u32()? % 1_000_000))),
+    }
+}
+
+/// 32 bits from the operating system.
+///
+/// # Errors
+/// It gives none.
+pub fn random_u32() -> anyhow::Result<u32> {
+    rand::rngs::SysRng
+        .try_next_u32()
+        .context("could not draw a random number")
+}

@@ -1,0 +1,98 @@
+//! Ctrl-C and SIGTERM: the first asks the running phase to end early, the second to leave at once.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "listens to signals in a task of its own"
+)]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::stop::{Stop, StopLevel, Stopper, stop_pair};
+
+use super::exit::Exit;
+
+/// What has been heard, and whom to tell.
+#[derive(Debug)]
+pub struct Signals {
+    /// Asked to drain by the first signal while driving, to leave by the second at any time.
+    pub drive: Stop,
+    /// Asked to leave by the first signal after the drive, or by the second at any time.
+    pub observe: Stop,
+    heard: Arc<Heard>,
+}
+
+#[derive(Debug, Default)]
+struct Heard {
+    count: AtomicU32,
+    last_was_terminate: AtomicBool,
+    driving_is_over: AtomicBool,
+}
+
+/// Starts listening.
+///
+/// # Errors
+/// The handlers could not be installed.
+pub fn listen() -> std::io::Result<Signals> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let (drive_stopper, drive) = stop_pair();
+    let (observe_stopper, observe) = stop_pair();
+    let heard = Arc::new(Heard::default());
+    let hearing = Arc::clone(&heard);
+    tokio::spawn(async move {
+        loop {
+            let terminated = tokio::select! {
+                _ = interrupt.recv() => false,
+                _ = terminate.recv() => true,
+            };
+            hearing
+                .last_was_terminate
+                .store(terminated, Ordering::SeqCst);
+            let count = hearing.count.fetch_add(1, Ordering::SeqCst) + 1;
+            let over = hearing.driving_is_over.load(Ordering::SeqCst);
+            tell(count, over, &drive_stopper, &observe_stopper);
+        }
+    });
+    Ok(Signals {
+        drive,
+        observe,
+        heard,
+    })
+}
+
+fn tell(count: u32, driving_is_over: bool, drive: &Stopper, observe: &Stopper) {
+    if count >= 2 {
+        drive.ask(StopLevel::Leave);
+        observe.ask(StopLevel::Leave);
+    } else if driving_is_over {
+        observe.ask(StopLevel::Leave);
+    } else {
+        drive.ask(StopLevel::Drain);
+    }
+}
+
+impl Signals {
+    /// From now on a first signal ends the reading back.
+    pub fn driving_is_over(&self) {
+        self.heard.driving_is_over.store(true, Ordering::SeqCst);
+    }
+
+    /// Was any signal heard?
+    pub fn interrupted(&self) -> bool {
+        self.heard.count.load(Ordering::SeqCst) > 0
+    }
+
+    /// How the process ends if a second signal was heard.
+    pub fn left(&self) -> Option<Exit> {
+        let left = self.heard.count.load(Ordering::SeqCst) >= 2;
+        let terminated = self.heard.last_was_terminate.load(Ordering::SeqCst);
+        let exit = if terminated {
+            Exit::LeftByTerminate
+        } else {
+            Exit::LeftByInterrupt
+        };
+        left.then_some(exit)
+    }
+}
