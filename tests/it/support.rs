@@ -1,0 +1,193 @@
+//! What the integration tests share: the real binary, a lab of one's own, the ledger's rows.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// No command of a test may take longer.
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// A fresh folder for run folders, and the command that uses it.
+#[derive(Debug)]
+pub(crate) struct Bench {
+    pub(crate) folder: tempfile::TempDir,
+}
+
+/// A finished command.
+#[derive(Debug)]
+pub(crate) struct Done {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Done {
+    fn of(output: &Output) -> Self {
+        Self {
+            code: output.status.code(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// stdout as JSON.
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout)
+            .unwrap_or_else(|error| panic!("{error}\n{}\n{}", self.stdout, self.stderr))
+    }
+}
+
+impl Bench {
+    pub(crate) fn new() -> Self {
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    /// The command with `--reports` set and no setting from the environment.
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_crosswire"));
+        command
+            .arg("--reports")
+            .arg(self.folder.path().join("reports"))
+            .args(args);
+        for name in ["TARGET", "MEMORY", "AUTH", "SEED", "REPORTS"] {
+            command.env_remove(format!("CROSSWIRE_{name}"));
+        }
+        command.env("NO_COLOR", "1").stdin(Stdio::null());
+        command
+    }
+
+    /// Runs to the end.
+    pub(crate) fn run(&self, args: &[&str]) -> Done {
+        let child = self.spawn(args);
+        finish(child)
+    }
+
+    /// Starts and goes on.
+    pub(crate) fn spawn(&self, args: &[&str]) -> Child {
+        let mut command = self.command(args);
+        command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    }
+
+    /// The folder of the only run so far.
+    pub(crate) fn only_run(&self) -> PathBuf {
+        let mut runs = self.runs();
+        assert_eq!(runs.len(), 1, "{runs:?}");
+        runs.remove(0)
+    }
+
+    /// All run folders.
+    pub(crate) fn runs(&self) -> Vec<PathBuf> {
+        let Ok(entries) = std::fs::read_dir(self.folder.path().join("reports")) else {
+            return Vec::new();
+        };
+        entries
+            .map(|e| e.unwrap().path())
+            .filter(|p| p.is_dir())
+            .collect()
+    }
+
+    /// A file of this test's own.
+    pub(crate) fn file(&self, name: &str, content: &[u8]) -> PathBuf {
+        let path = self.folder.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        path
+    }
+}
+
+/// Waits for a child, which must end within the limit.
+pub(crate) fn finish(child: Child) -> Done {
+    let id = child.id();
+    let (sender, receiver) = std::sync::mpsc::channel();
+    std::thread::spawn(move || sender.send(child.wait_with_output()));
+    match receiver.recv_timeout(COMMAND_TIMEOUT) {
+        Ok(output) => Done::of(&output.unwrap()),
+        Err(_) => {
+            signal(id, "KILL");
+            panic!("the command did not end within {COMMAND_TIMEOUT:?}");
+        }
+    }
+}
+
+/// Sends a signal to a process that the test started.
+pub(crate) fn signal(id: u32, name: &str) {
+    let status = Command::new("kill")
+        .arg(format!("-{name}"))
+        .arg(id.to_string())
+        .status()
+        .unwrap();
+    assert!(status.success());
+}
+
+/// A lab in a process of its own; killed when dropped.
+#[derive(Debug)]
+pub(crate) struct OwnLab {
+    child: Child,
+    pub(crate) target: String,
+    pub(crate) memory: String,
+}
+
+impl OwnLab {
+    pub(crate) fn start(bench: &Bench, args: &[&str]) -> Self {
+        let log = bench.folder.path().join("own-lab.log");
+        let mut all = vec!["lab", "--log", log.to_str().unwrap()];
+        all.extend_from_slice(args);
+        let mut child = bench.command(&all).stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        let address: Value = serde_json::from_str(&line).unwrap();
+        let text = |key: &str| address[key].as_str().unwrap().to_owned();
+        Self {
+            target: text("target"),
+            memory: text("memory"),
+            child,
+        }
+    }
+
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for OwnLab {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Waits until the ledger of the only run holds at least so many operations.
+pub(crate) fn wait_for_ops(bench: &Bench, ops_min: i64) -> PathBuf {
+    let deadline = Instant::now() + COMMAND_TIMEOUT;
+    while Instant::now() < deadline {
+        if let [run] = bench.runs().as_slice()
+            && count_ops(run).is_some_and(|count| count >= ops_min)
+        {
+            return run.clone();
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    panic!("fewer than {ops_min} operations within {COMMAND_TIMEOUT:?}");
+}
+
+fn count_ops(run: &Path) -> Option<i64> {
+    let ledger = rusqlite::Connection::open_with_flags(
+        run.join("run.db"),
+        rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY,
+    )
+    .ok()?;
+    ledger
+        .query_row("SELECT count(*) FROM ops", [], |row| row.get(0))
+        .ok()
+}
