@@ -16,7 +16,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
     disable_help_subcommand = true,
     max_term_width = 100
 )]
-pub struct Cli {
+pub(super) struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -39,7 +39,7 @@ pub struct Cli {
 
 /// When to use colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ColorWhen {
+pub(super) enum ColorWhen {
     /// When the output is a terminal and `NO_COLOR` is not set.
     Auto,
     /// Always.
@@ -50,7 +50,7 @@ pub enum ColorWhen {
 
 /// The subcommands, in the order of the help.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(super) enum Command {
     /// Drive, read back, judge; without a target: the embedded lab
     Run(RunArgs),
     /// Read the store of an earlier run back again, and judge
@@ -67,7 +67,7 @@ pub enum Command {
 
 /// `crosswire run`.
 #[derive(Debug, Args)]
-pub struct RunArgs {
+pub(super) struct RunArgs {
     /// A scenario file, or the name of an embedded one (`crosswire scenario list`); by default
     /// `quick` for the lab and `staging` for a target
     pub scenario: Option<String>,
@@ -105,7 +105,7 @@ pub struct RunArgs {
 
 /// `crosswire observe`.
 #[derive(Debug, Args)]
-pub struct ObserveArgs {
+pub(super) struct ObserveArgs {
     /// A run id, the beginning of one, a run folder, or `last`
     pub run: String,
     /// The memory store, if it has moved since the run
@@ -121,7 +121,7 @@ pub struct ObserveArgs {
 
 /// `crosswire reconcile` and `crosswire report`.
 #[derive(Debug, Args)]
-pub struct JudgeArgs {
+pub(super) struct JudgeArgs {
     /// A run id, the beginning of one, a run folder, or `last`
     pub run: String,
     /// Write a report: `json=FILE`, `terminal=FILE`, with `-` for stdout; repeatable
@@ -131,7 +131,7 @@ pub struct JudgeArgs {
 
 /// `crosswire lab`.
 #[derive(Debug, Args)]
-pub struct LabArgs {
+pub(super) struct LabArgs {
     /// The backend's port; the store takes the next one. Free ports if not given
     #[arg(short, long, value_name = "P")]
     pub port: Option<u16>,
@@ -154,7 +154,7 @@ pub struct LabArgs {
 
 /// `crosswire scenario`.
 #[derive(Debug, Args)]
-pub struct ScenarioArgs {
+pub(super) struct ScenarioArgs {
     /// What to do.
     #[command(subcommand)]
     pub command: ScenarioCommand,
@@ -162,7 +162,7 @@ pub struct ScenarioArgs {
 
 /// `crosswire scenario …`.
 #[derive(Debug, Subcommand)]
-pub enum ScenarioCommand {
+pub(super) enum ScenarioCommand {
     /// The embedded scenarios, a line each
     List,
     /// Print a scenario file

@@ -77,16 +77,7 @@ pub(super) fn report(
             peak_users: u64::from(facts.exposure.peak_users),
         },
         traits: facts.tally.traits(),
-        bound: report::Bound {
-            unit: "sessions".to_owned(),
-            n: judgement.sessions,
-            crossed: judgement.crossed_sessions,
-            upper_95: clopper_pearson_upper(
-                judgement.crossed_sessions,
-                judgement.sessions,
-                Confidence::P95,
-            ),
-        },
+        bound: bound(judgement),
         control: report::Control {
             planted: judgement.control.planted,
             found: judgement.control.found,
@@ -94,14 +85,31 @@ pub(super) fn report(
         latency_us: facts.tally.latencies(),
         persistence_lag_ms: persistence_lags(&facts.lags),
         generator: generator_report(&facts.generator),
-        left: report::Left {
-            sessions: if lab { 0 } else { records.sessions },
-            facts: if lab { 0 } else { records.facts },
-        },
+        left: left(lab, records),
         next: String::new(),
     };
     report.next = report::next_step(&report);
     report
+}
+
+fn bound(judgement: &Judgement) -> report::Bound {
+    let (crossed, n) = (judgement.crossed_sessions, judgement.sessions);
+    report::Bound {
+        unit: "sessions".to_owned(),
+        n,
+        crossed,
+        upper_95: clopper_pearson_upper(crossed, n, Confidence::P95),
+    }
+}
+
+/// The embedded lab is gone with its records.
+fn left(lab: bool, records: RecordCounts) -> report::Left {
+    let (sessions, facts) = if lab {
+        (0, 0)
+    } else {
+        (records.sessions, records.facts)
+    };
+    report::Left { sessions, facts }
 }
 
 /// Proved anomalies: findings of each code, and records that are affected in that way, whichever

@@ -6,7 +6,7 @@ use crate::model::Verdict;
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Exit {
+pub(super) enum Exit {
     /// Nothing was found and everything was read (0); also any command that has no verdict.
     Pass,
     /// Something was proved (1).
@@ -27,7 +27,7 @@ pub enum Exit {
 
 impl Exit {
     /// The number that the process ends with.
-    pub fn code(self) -> u8 {
+    pub(super) fn code(self) -> u8 {
         match self {
             Self::Pass => 0,
             Self::Fail => 1,
@@ -59,7 +59,7 @@ impl From<Exit> for ExitCode {
 
 /// A failure with the exit code that belongs to it.
 #[derive(Debug)]
-pub struct Failure {
+pub(super) struct Failure {
     /// How the process ends.
     pub exit: Exit,
     /// What is said on stderr.
@@ -68,7 +68,7 @@ pub struct Failure {
 
 impl Failure {
     /// The user asked for something that cannot be (exit 2).
-    pub fn usage(error: impl Into<anyhow::Error>) -> Self {
+    pub(super) fn usage(error: impl Into<anyhow::Error>) -> Self {
         Self {
             exit: Exit::Usage,
             error: error.into(),
@@ -76,7 +76,7 @@ impl Failure {
     }
 
     /// Something that must be there before the first byte is not (exit 3).
-    pub fn preflight(error: impl Into<anyhow::Error>) -> Self {
+    pub(super) fn preflight(error: impl Into<anyhow::Error>) -> Self {
         Self {
             exit: Exit::Preflight,
             error: error.into(),

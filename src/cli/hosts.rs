@@ -7,7 +7,7 @@ use url::{Host, Url};
 ///
 /// # Errors
 /// Not an `http` or `https` URL, or a host that is neither loopback nor allowed.
-pub fn base_url(what: &str, text: &str, allowed_hosts: &[String]) -> anyhow::Result<Url> {
+pub(super) fn base_url(what: &str, text: &str, allowed_hosts: &[String]) -> anyhow::Result<Url> {
     let url = match Url::parse(text) {
         Ok(url) => url,
         Err(error) => {
@@ -22,7 +22,7 @@ pub fn base_url(what: &str, text: &str, allowed_hosts: &[String]) -> anyhow::Res
 ///
 /// # Errors
 /// Not an `http` or `https` URL, or a host that is neither loopback nor allowed.
-pub fn check_host(what: &str, url: &Url, allowed_hosts: &[String]) -> anyhow::Result<()> {
+pub(super) fn check_host(what: &str, url: &Url, allowed_hosts: &[String]) -> anyhow::Result<()> {
     if !matches!(url.scheme(), "http" | "https") {
         bail!(
             "the {what} URL `{url}` has the scheme `{}`: one of http, https",

@@ -26,11 +26,11 @@ use super::exit::{Exit, Failure};
 use super::output::{self, Output, Place};
 
 /// Note of the ledger: how the drive ended. Absent if the tester was killed.
-pub const DRIVE_END: &str = "drive_end";
+pub(super) const DRIVE_END: &str = "drive_end";
 /// Note of the ledger: when, as an offset in microseconds.
-pub const DRIVE_ENDED_US: &str = "drive_ended_us";
+pub(super) const DRIVE_ENDED_US: &str = "drive_ended_us";
 /// Note of the ledger: arrivals that did not start for want of virtual users.
-pub const DROPPED_ARRIVALS: &str = "dropped_arrivals";
+pub(super) const DROPPED_ARRIVALS: &str = "dropped_arrivals";
 
 /// Users that are judged at a time; one bucket must fit in memory.
 const USERS_PER_BUCKET: u32 = 256;
@@ -38,7 +38,7 @@ const USERS_PER_BUCKET: u32 = 256;
 /// How the drive ended, as the ledger notes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum RunEndNote {
+pub(super) enum RunEndNote {
     /// Its plan was done.
     Finished,
     /// It was told to stop.
@@ -51,7 +51,7 @@ pub enum RunEndNote {
 ///
 /// # Errors
 /// There is no such run, or its ledger cannot be read or written.
-pub fn reconcile(cli: &Cli, args: &JudgeArgs) -> Result<Exit, Failure> {
+pub(super) fn reconcile(cli: &Cli, args: &JudgeArgs) -> Result<Exit, Failure> {
     let outputs = output::parse_outputs(&args.outputs).map_err(Failure::usage)?;
     let folder = ledger::resolve(&cli.reports, &args.run).map_err(Failure::usage)?;
     judge_and_show(cli, &folder, &outputs)
@@ -61,7 +61,7 @@ pub fn reconcile(cli: &Cli, args: &JudgeArgs) -> Result<Exit, Failure> {
 ///
 /// # Errors
 /// There is no such run, or its ledger cannot be read.
-pub fn report(cli: &Cli, args: &JudgeArgs) -> Result<Exit, Failure> {
+pub(super) fn report(cli: &Cli, args: &JudgeArgs) -> Result<Exit, Failure> {
     let outputs = output::parse_outputs(&args.outputs).map_err(Failure::usage)?;
     let folder = ledger::resolve(&cli.reports, &args.run).map_err(Failure::usage)?;
     let judged = judge(&folder)?;
@@ -73,7 +73,11 @@ pub fn report(cli: &Cli, args: &JudgeArgs) -> Result<Exit, Failure> {
 ///
 /// # Errors
 /// The ledger cannot be read or written, or a report cannot be written.
-pub fn judge_and_show(cli: &Cli, folder: &Path, outputs: &[Output]) -> Result<Exit, Failure> {
+pub(super) fn judge_and_show(
+    cli: &Cli,
+    folder: &Path,
+    outputs: &[Output],
+) -> Result<Exit, Failure> {
     let judged = judge(folder)?;
     let report = &judged.report;
     let ledger = Ledger::open_for_append(folder)?;
@@ -232,7 +236,7 @@ fn read_back(facts: &Facts) -> ReadBack {
 }
 
 /// The 99.9th percentile of the measured delays; zero without any.
-pub fn lag_p999(lags: &[LagSample]) -> Duration {
+pub(super) fn lag_p999(lags: &[LagSample]) -> Duration {
     let mut all = Latency::new();
     for sample in lags {
         all.record(sample.lag);

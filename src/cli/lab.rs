@@ -19,7 +19,7 @@ use super::{output, signals};
 ///
 /// # Errors
 /// A fault is unknown, a port is taken, or a file cannot be written.
-pub async fn run(args: &LabArgs) -> Result<Exit, Failure> {
+pub(super) async fn run(args: &LabArgs) -> Result<Exit, Failure> {
     let faults = parse_faults(&args.faults).map_err(Failure::usage)?;
     let config = LabConfig {
         port: args.port,
@@ -55,7 +55,7 @@ pub async fn run(args: &LabArgs) -> Result<Exit, Failure> {
 ///
 /// # Errors
 /// One of them is unknown or malformed; the error lists what is known.
-pub fn parse_faults(values: &[String]) -> anyhow::Result<Vec<FaultSpec>> {
+pub(super) fn parse_faults(values: &[String]) -> anyhow::Result<Vec<FaultSpec>> {
     values
         .iter()
         .map(|value| {

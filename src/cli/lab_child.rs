@@ -20,7 +20,7 @@ const END_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The one line that a lab writes to stdout.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct LabAddress {
+pub(super) struct LabAddress {
     /// The backend's base URL.
     pub target: String,
     /// The store's base URL.
@@ -29,7 +29,7 @@ pub struct LabAddress {
 
 /// A running lab.
 #[derive(Debug)]
-pub struct LabChild {
+pub(super) struct LabChild {
     child: Child,
     /// Where it listens.
     pub address: LabAddress,
@@ -39,7 +39,7 @@ pub struct LabChild {
 ///
 /// # Errors
 /// The process could not be started or did not say where it listens.
-pub async fn start(faults: &[String], folder: &Path) -> anyhow::Result<LabChild> {
+pub(super) async fn start(faults: &[String], folder: &Path) -> anyhow::Result<LabChild> {
     let own_binary = std::env::current_exe().context("could not find the own binary")?;
     let mut command = Command::new(own_binary);
     command.arg("lab").arg("--until-stdin-closes");
@@ -81,23 +81,19 @@ impl LabChild {
     ///
     /// # Errors
     /// It ended with an error, or had to be killed.
-    pub async fn end(mut self) -> anyhow::Result<()> {
+    pub(super) async fn end(mut self) -> anyhow::Result<()> {
         drop(self.child.stdin.take());
-        match tokio::time::timeout(END_TIMEOUT, self.child.wait()).await {
-            Ok(status) => {
-                let status = status.context("could not wait for the embedded lab")?;
-                if !status.success() {
-                    bail!("the embedded lab ended with {status}");
-                }
-                Ok(())
-            }
-            Err(_) => {
-                self.child
-                    .kill()
-                    .await
-                    .context("could not end the embedded lab")?;
-                bail!("the embedded lab did not end within {END_TIMEOUT:?} and was killed")
-            }
+        let Ok(status) = tokio::time::timeout(END_TIMEOUT, self.child.wait()).await else {
+            self.child
+                .kill()
+                .await
+                .context("could not end the embedded lab")?;
+            bail!("the embedded lab did not end within {END_TIMEOUT:?} and was killed");
+        };
+        let status = status.context("could not wait for the embedded lab")?;
+        if !status.success() {
+            bail!("the embedded lab ended with {status}");
         }
+        Ok(())
     }
 }

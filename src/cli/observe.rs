@@ -21,7 +21,7 @@ use super::{hosts, judge, output, readback, signals};
 ///
 /// # Errors
 /// There is no such run, its store cannot be reached, or its ledger cannot be written.
-pub async fn run(cli: &Cli, args: &ObserveArgs) -> Result<Exit, Failure> {
+pub(super) async fn run(cli: &Cli, args: &ObserveArgs) -> Result<Exit, Failure> {
     let outputs = output::parse_outputs(&args.outputs).map_err(Failure::usage)?;
     let folder = ledger::resolve(&cli.reports, &args.run).map_err(Failure::usage)?;
     let reader = LedgerReader::open(&folder)?;

@@ -1,10 +1,6 @@
 //! Where reports go: `--report KIND[=PATH]`, `-` for stdout; talk goes to stderr.
 #![expect(clippy::disallowed_methods, reason = "writes report files")]
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "the command line speaks here"
-)]
+#![expect(clippy::print_stderr, reason = "the command line speaks here")]
 
 use std::fs;
 use std::io::{IsTerminal, Write};
@@ -18,7 +14,7 @@ use super::args::{Cli, ColorWhen};
 
 /// Where a report goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
+pub(super) enum Place {
     /// stdout.
     Stdout,
     /// A file, made or replaced.
@@ -27,7 +23,7 @@ pub enum Place {
 
 /// One `--report`.
 #[derive(Debug, Clone)]
-pub struct Output {
+pub(super) struct Output {
     /// What is written.
     pub format: Format,
     /// Where to.
@@ -38,7 +34,7 @@ pub struct Output {
 ///
 /// # Errors
 /// An unknown kind, or two reports for stdout.
-pub fn parse_outputs(values: &[String]) -> anyhow::Result<Vec<Output>> {
+pub(super) fn parse_outputs(values: &[String]) -> anyhow::Result<Vec<Output>> {
     let outputs: Vec<Output> = values
         .iter()
         .map(|v| parse_output(v))
@@ -74,7 +70,7 @@ impl Place {
     ///
     /// # Errors
     /// The file or stdout could not be written.
-    pub fn write(&self, text: &str) -> anyhow::Result<()> {
+    pub(super) fn write(&self, text: &str) -> anyhow::Result<()> {
         match self {
             Self::Stdout => {
                 let mut stdout = std::io::stdout().lock();
@@ -94,7 +90,7 @@ impl Place {
 }
 
 /// Is this stream's output coloured?
-pub fn colored(cli: &Cli, stream: &impl IsTerminal) -> bool {
+pub(super) fn colored(cli: &Cli, stream: &impl IsTerminal) -> bool {
     match cli.color {
         ColorWhen::Always => true,
         ColorWhen::Never => false,
@@ -106,14 +102,14 @@ pub fn colored(cli: &Cli, stream: &impl IsTerminal) -> bool {
 }
 
 /// Says something to the user, unless `--quiet`.
-pub fn say(cli: &Cli, text: &str) {
+pub(super) fn say(cli: &Cli, text: &str) {
     if !cli.quiet {
         eprintln!("{text}");
     }
 }
 
 /// Says an error with its causes and its hint.
-pub fn say_error(error: &anyhow::Error) {
+pub(super) fn say_error(error: &anyhow::Error) {
     eprintln!("error: {error:#}");
 }
 
@@ -121,7 +117,7 @@ pub fn say_error(error: &anyhow::Error) {
 ///
 /// # Errors
 /// stdout could not be written.
-pub fn print(text: &str) -> anyhow::Result<()> {
+pub(super) fn print(text: &str) -> anyhow::Result<()> {
     if text.is_empty() {
         return Ok(());
     }

@@ -20,7 +20,7 @@ const BASELINE_TAKEN: &str = "baseline_taken";
 ///
 /// # Errors
 /// The ledger cannot be written.
-pub fn store_baseline(ledger: &Ledger, baseline: &Baseline) -> anyhow::Result<()> {
+pub(super) fn store_baseline(ledger: &Ledger, baseline: &Baseline) -> anyhow::Result<()> {
     ledger.store_baseline(&baseline.hashes())?;
     ledger.note(BASELINE_TAKEN, true)?;
     Ok(())
@@ -30,7 +30,7 @@ pub fn store_baseline(ledger: &Ledger, baseline: &Baseline) -> anyhow::Result<()
 ///
 /// # Errors
 /// The ledger cannot be read, or the run ended before its baseline was taken.
-pub fn load_baseline(ledger: &LedgerReader) -> anyhow::Result<Baseline> {
+pub(super) fn load_baseline(ledger: &LedgerReader) -> anyhow::Result<Baseline> {
     if ledger.note(BASELINE_TAKEN)?.is_none() {
         bail!("the run ended before it had looked at the store: nothing was sent");
     }
@@ -41,7 +41,7 @@ pub fn load_baseline(ledger: &LedgerReader) -> anyhow::Result<Baseline> {
 ///
 /// # Errors
 /// The ledger cannot be read.
-pub async fn settle(
+pub(super) async fn settle(
     store: &StoreClient,
     context: &ScanContext,
     folder: &Path,

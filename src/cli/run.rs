@@ -55,7 +55,7 @@ struct Prepared {
 ///
 /// # Errors
 /// Flags or scenario are not valid, the pre-flight failed, or something of our own did.
-pub async fn run(cli: &Cli, args: &RunArgs) -> Result<Exit, Failure> {
+pub(super) async fn run(cli: &Cli, args: &RunArgs) -> Result<Exit, Failure> {
     let outputs = output::parse_outputs(&args.outputs).map_err(Failure::usage)?;
     lab::parse_faults(&args.lab_faults).map_err(Failure::usage)?;
     let scenario = settings::resolve(args).map_err(Failure::usage)?;

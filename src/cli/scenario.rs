@@ -1,5 +1,7 @@
 //! `crosswire scenario`: what there is, what it says, whether it is valid.
 
+use std::fmt::Write;
+
 use crate::scenario;
 
 use super::args::{Cli, ScenarioCommand};
@@ -10,7 +12,7 @@ use super::{output, settings};
 ///
 /// # Errors
 /// There is no such scenario, or it is not valid.
-pub fn run(cli: &Cli, command: &ScenarioCommand) -> Result<Exit, Failure> {
+pub(super) fn run(cli: &Cli, command: &ScenarioCommand) -> Result<Exit, Failure> {
     match command {
         ScenarioCommand::List => output::print(&list()?)?,
         ScenarioCommand::Show { scenario } => {
@@ -39,7 +41,7 @@ fn list() -> anyhow::Result<String> {
     let mut lines = String::new();
     for (name, text) in scenario::embedded() {
         let description = scenario::parse(name, text, name)?.description;
-        lines.push_str(&format!("{name:<10}{description}\n"));
+        writeln!(lines, "{name:<10}{description}")?;
     }
     Ok(lines)
 }

@@ -19,7 +19,7 @@ const SCENARIO_BYTES_MAX: u64 = 1 << 20;
 
 /// A scenario's text, from wherever it came.
 #[derive(Debug)]
-pub struct Source {
+pub(super) struct Source {
     /// Its name: the file's stem.
     pub name: String,
     /// How messages name it.
@@ -32,7 +32,7 @@ pub struct Source {
 ///
 /// # Errors
 /// There is no such name or file, or it is a folder, too large, or not UTF-8.
-pub fn source(scenario: &str) -> anyhow::Result<Source> {
+pub(super) fn source(scenario: &str) -> anyhow::Result<Source> {
     let embedded = scenario::embedded()
         .iter()
         .find(|(name, _)| *name == scenario);
@@ -93,7 +93,7 @@ fn embedded_names() -> String {
 ///
 /// # Errors
 /// A flag or the file is not valid, or they contradict each other.
-pub fn resolve(args: &RunArgs) -> anyhow::Result<Scenario> {
+pub(super) fn resolve(args: &RunArgs) -> anyhow::Result<Scenario> {
     let overrides = overrides(args)?;
     let fallback = if overrides.target.is_some() {
         "staging"
@@ -147,7 +147,7 @@ fn overrides(args: &RunArgs) -> anyhow::Result<Overrides> {
 ///
 /// # Errors
 /// The operating system gives no random numbers.
-pub fn seed(args: &RunArgs) -> anyhow::Result<Seed> {
+pub(super) fn seed(args: &RunArgs) -> anyhow::Result<Seed> {
     match args.seed {
         Some(seed) => Ok(Seed(seed)),
         // Seeds are read out and typed again; six digits tell plans apart well enough.
@@ -159,7 +159,7 @@ pub fn seed(args: &RunArgs) -> anyhow::Result<Seed> {
 ///
 /// # Errors
 /// It gives none.
-pub fn random_u32() -> anyhow::Result<u32> {
+pub(super) fn random_u32() -> anyhow::Result<u32> {
     rand::rngs::SysRng
         .try_next_u32()
         .context("could not draw a random number")

@@ -15,7 +15,7 @@ use super::exit::Exit;
 
 /// What has been heard, and whom to tell.
 #[derive(Debug)]
-pub struct Signals {
+pub(super) struct Signals {
     /// Asked to drain by the first signal while driving, to leave by the second at any time.
     pub drive: Stop,
     /// Asked to leave by the first signal after the drive, or by the second at any time.
@@ -34,7 +34,7 @@ struct Heard {
 ///
 /// # Errors
 /// The handlers could not be installed.
-pub fn listen() -> std::io::Result<Signals> {
+pub(super) fn listen() -> std::io::Result<Signals> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let (drive_stopper, drive) = stop_pair();
@@ -75,17 +75,12 @@ fn tell(count: u32, driving_is_over: bool, drive: &Stopper, observe: &Stopper) {
 
 impl Signals {
     /// From now on a first signal ends the reading back.
-    pub fn driving_is_over(&self) {
+    pub(super) fn driving_is_over(&self) {
         self.heard.driving_is_over.store(true, Ordering::SeqCst);
     }
 
-    /// Was any signal heard?
-    pub fn interrupted(&self) -> bool {
-        self.heard.count.load(Ordering::SeqCst) > 0
-    }
-
     /// How the process ends if a second signal was heard.
-    pub fn left(&self) -> Option<Exit> {
+    pub(super) fn left(&self) -> Option<Exit> {
         let left = self.heard.count.load(Ordering::SeqCst) >= 2;
         let terminated = self.heard.last_was_terminate.load(Ordering::SeqCst);
         let exit = if terminated {

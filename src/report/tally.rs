@@ -132,7 +132,7 @@ impl Tally {
 }
 
 /// The quantiles of the report.
-pub fn quantiles(times: &Histogram) -> Quantiles {
+fn quantiles(times: &Histogram) -> Quantiles {
     let all = times.quantiles();
     Quantiles {
         p50: all.p50,

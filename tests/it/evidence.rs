@@ -1,11 +1,10 @@
 //! A verdict needs evidence: what is missing is said, what was proved stands, nothing hangs.
 
-use std::path::Path;
 use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::support::{Bench, Done, OwnLab, finish, signal, wait_for_ops};
+use crate::support::{Bench, Done, OwnLab, count_ops, finish, signal, wait_for_ops};
 
 #[track_caller]
 fn reasons(report: &Value) -> Vec<String> {
@@ -37,17 +36,6 @@ fn inconclusive(done: &Done, reason: &str) -> Value {
 fn total(report: &Value, key: &str) -> u64 {
     let kinds = report["ops"].as_object().unwrap().values();
     kinds.map(|counts| counts[key].as_u64().unwrap()).sum()
-}
-
-fn open_ops(run: &Path) -> u64 {
-    let ledger = rusqlite::Connection::open(run.join("run.db")).unwrap();
-    ledger
-        .query_row(
-            "SELECT count(*) FROM ops WHERE outcome IS NULL",
-            [],
-            |row| row.get(0),
-        )
-        .unwrap()
 }
 
 #[test]
@@ -110,7 +98,7 @@ fn a_killed_tester_loses_no_committed_evidence() {
     let run = wait_for_ops(&bench, 300);
     signal(driver.id(), "KILL");
     assert_eq!(finish(driver).code, None);
-    let open = open_ops(&run);
+    let open = count_ops(&run, "outcome IS NULL");
 
     for command in ["observe", "reconcile", "report"] {
         let report = inconclusive(
@@ -221,10 +209,7 @@ fn the_second_signal_leaves_at_once() {
         std::thread::sleep(Duration::from_millis(50));
         signal(driver.id(), name);
         assert_eq!(finish(driver).code, Some(code), "{name}");
-        let ledger = rusqlite::Connection::open(run.join("run.db")).unwrap();
-        let ops: u64 = ledger
-            .query_row("SELECT count(*) FROM ops", [], |row| row.get(0))
-            .unwrap();
+        let ops = count_ops(&run, "1");
         assert!(ops >= 300, "{name}: the ledger is committed");
     }
 }

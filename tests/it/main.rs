@@ -1,4 +1,9 @@
 //! Integration tests: one binary, a file a subject.
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "tests drive real files and processes, and fail by panicking"
+)]
 
 mod architecture;
 mod bad_input;

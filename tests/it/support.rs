@@ -167,27 +167,25 @@ impl Drop for OwnLab {
     }
 }
 
+/// Operations in a run's ledger that fulfil an SQL condition; 0 as long as there is no ledger.
+pub(crate) fn count_ops(run: &Path, condition: &str) -> u64 {
+    let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
+    let sql = format!("SELECT count(*) FROM ops WHERE {condition}");
+    rusqlite::Connection::open_with_flags(run.join("run.db"), flags)
+        .and_then(|ledger| ledger.query_row(&sql, [], |row| row.get::<_, i64>(0)))
+        .map_or(0, |count| u64::try_from(count).unwrap())
+}
+
 /// Waits until the ledger of the only run holds at least so many operations.
-pub(crate) fn wait_for_ops(bench: &Bench, ops_min: i64) -> PathBuf {
+pub(crate) fn wait_for_ops(bench: &Bench, ops_min: u64) -> PathBuf {
     let deadline = Instant::now() + COMMAND_TIMEOUT;
     while Instant::now() < deadline {
         if let [run] = bench.runs().as_slice()
-            && count_ops(run).is_some_and(|count| count >= ops_min)
+            && count_ops(run, "1") >= ops_min
         {
             return run.clone();
         }
         std::thread::sleep(Duration::from_millis(20));
     }
     panic!("fewer than {ops_min} operations within {COMMAND_TIMEOUT:?}");
-}
-
-fn count_ops(run: &Path) -> Option<i64> {
-    let ledger = rusqlite::Connection::open_with_flags(
-        run.join("run.db"),
-        rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY,
-    )
-    .ok()?;
-    ledger
-        .query_row("SELECT count(*) FROM ops", [], |row| row.get(0))
-        .ok()
 }
