@@ -172,6 +172,7 @@ impl Engine {
 
     /// A connection without a request: the target has nothing to do for it.
     async fn refuses_connections(&self) -> bool {
-        self.dialer.dial().await.is_err()
+        // Waiting for a place says nothing about the target.
+        !self.dialer.full() && self.dialer.dial().await.is_err()
     }
 }

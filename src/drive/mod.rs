@@ -111,8 +111,12 @@ pub async fn drive(
         () = stop.reached(StopLevel::Drain) => DriveEnd::Interrupted,
     };
     let end = match end {
-        DriveEnd::Finished if engine.target_gone().await => DriveEnd::TargetLost,
-        DriveEnd::Finished => DriveEnd::Finished,
+        DriveEnd::Finished => tokio::select! {
+            gone = engine.target_gone() => {
+                if gone { DriveEnd::TargetLost } else { DriveEnd::Finished }
+            }
+            () = stop.reached(StopLevel::Leave) => DriveEnd::Finished,
+        },
         DriveEnd::Interrupted => {
             wind_down(&mut alive, &halter, &mut stop, DRAIN_LIMIT).await;
             end

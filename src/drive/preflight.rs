@@ -49,6 +49,7 @@ pub async fn preflight(
 ) -> Result<(), PreflightError> {
     let endpoint = Endpoint::new(target)?;
     let uri = endpoint.path(health_path)?;
+    let target = endpoint.to_string();
     let authority = endpoint.authority();
     let dialer = Dialer::new(endpoint, RunClock::start(), timeout, 1);
     let client = HttpClient::new(Arc::new(dialer));
@@ -56,7 +57,6 @@ pub async fn preflight(
     *request.uri_mut() = uri;
     request.headers_mut().insert(HOST, authority);
     let exchange = client.exchange(UserIx(0), request, timeout).await;
-    let target = target.as_str().trim_end_matches('/').to_owned();
     match (exchange.body, exchange.status) {
         (Err(fault), _) => Err(PreflightError::Unreachable {
             target,

@@ -4,6 +4,7 @@
     reason = "addresses are kept for a time, by the machine's clock"
 )]
 
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -108,6 +109,11 @@ impl Endpoint {
     /// # Errors
     /// The URL has another scheme or no host.
     pub fn new(url: &Url) -> Result<Self, EndpointError> {
+        let mut url = url.clone();
+        // A name and password in it are no way to authenticate here, and must not be printed. A
+        // URL that has no place for them has none.
+        url.set_username("").ok();
+        url.set_password(None).ok();
         let refuse = || EndpointError {
             url: url.to_string(),
         };
@@ -122,12 +128,13 @@ impl Endpoint {
             Some(port) => format!("{host}:{port}"),
             None => host.to_string(),
         };
+        let authority = HeaderValue::from_str(&authority).map_err(|_| refuse())?;
         Ok(Self {
-            url: url.clone(),
+            url,
             tls,
             host,
             port,
-            authority: HeaderValue::from_str(&authority).map_err(|_| refuse())?,
+            authority,
         })
     }
 
@@ -181,8 +188,14 @@ impl Endpoint {
     }
 }
 
-impl std::fmt::Debug for Dialer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.url.as_str().trim_end_matches('/'))
+    }
+}
+
+impl fmt::Debug for Dialer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Dialer")
             .field("endpoint", &self.endpoint)
             .field("places", &self.places.available_permits())
@@ -342,6 +355,15 @@ mod tests {
             let uri = endpoint(base).socket_uri("/voice/s1").unwrap();
             assert_eq!(uri.to_string(), expect);
         }
+    }
+
+    #[test]
+    fn a_password_is_not_shown() {
+        let endpoint = endpoint("http://me:hunter2@h.example/");
+        assert_eq!(endpoint.to_string(), "http://h.example");
+        assert!(!format!("{endpoint:?}").contains("hunter2"));
+        let ftp = "ftp://me:hunter2@h.example".parse().unwrap();
+        assert!(!Endpoint::new(&ftp).unwrap_err().url.contains("hunter2"));
     }
 
     #[test]

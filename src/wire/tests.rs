@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use hyper::header::HOST;
 use hyper::{Method, Request};
-use tokio::io::AsyncReadExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::sleep;
 use url::Url;
 
 use super::fake::{Fake, Reply, json, nobody};
-use super::{Dialer, Endpoint, Exchange, Fault, HttpClient, OutBody};
+use super::{DialError, Dialer, Endpoint, Exchange, Fault, HttpClient, OutBody};
 use crate::clock::RunClock;
 use crate::model::UserIx;
 use crate::model::limits::ANSWER_BYTES_MAX;
@@ -185,4 +185,21 @@ async fn a_request_cut_off_in_its_middle_counts_as_sent() {
     let exchange = client(&fake.url, 8).exchange(A, request, LIMIT).await;
     assert!(exchange.sent.is_some());
     assert!(exchange.body.is_err());
+}
+
+#[tokio::test]
+async fn nothing_is_sent_without_tls_where_tls_is_asked_for() {
+    let fake = Fake::serve(|mut stream, _| async move {
+        // A server that is closed with unread bytes resets instead of answering.
+        stream.write_all(b"HTTP/1.1 400 X\r\n\r\n").await.unwrap();
+        let mut hello = Vec::new();
+        stream.read_to_end(&mut hello).await.ok();
+    })
+    .await;
+    let mut url = fake.url.clone();
+    url.set_scheme("https").unwrap();
+    let exchange = post(&client(&url, 8), &url, A, LIMIT).await;
+    assert_eq!((exchange.sent, exchange.status), (None, None));
+    let fault = exchange.body.unwrap_err();
+    assert!(matches!(fault, Fault::Dial(DialError::Tls(_))), "{fault}");
 }
