@@ -7,9 +7,9 @@ use std::time::Duration;
 use super::{Ledger, Manifest};
 use crate::event::Event;
 use crate::model::{
-    CanaryId, CanaryKind, Completion, Echo, Exactness, GroupIx, Invocation, Micros, OpId, OpKind,
-    Outcome, Promise, RecordType, ResourceSample, Role, RunId, Scan, Seed, SeenCanary, SessionIx,
-    Sighting, TraitSet, UserIx,
+    Affected, CanaryId, CanaryKind, Code, Completion, Echo, Exactness, Finding, GroupIx,
+    Invocation, Micros, OpId, OpKind, Outcome, Pattern, Promise, Proof, RecordType, ResourceSample,
+    Role, RunId, Scan, Seed, SeenCanary, SessionIx, Severity, Sighting, TraitSet, UserIx,
 };
 
 pub(super) const RUN: RunId = RunId(0x0012_abcd);
@@ -136,6 +136,32 @@ pub(super) fn sample(second: u64) -> ResourceSample {
         cpu: Duration::from_millis(second * 10),
         rss_bytes: 50_000_000,
         in_flight: 3,
+    }
+}
+
+/// A finding with so many records, some of which know less than others.
+pub(super) fn finding(code: Code, records: u32) -> Finding {
+    let affected = (0..records).map(|number| Affected {
+        code,
+        record_type: RecordType::Message,
+        record_id: (number > 0).then(|| format!("record {number}")),
+        canary: (number != 1).then(|| canary(number, 2, 3, CanaryKind::Block).id),
+        op: (number != 2).then(|| op(2, 3)),
+        owner: Some(owner(9)),
+        session: None,
+        excerpt: Some("…".to_owned()),
+    });
+    Finding {
+        code,
+        severity: Severity::S1,
+        proof: Proof::Proved,
+        claim: "user 1's message is stored under user 9".to_owned(),
+        because: "it holds user 1's canary".to_owned(),
+        sender: Some(UserIx(1)),
+        found_under: None,
+        ops: vec![op(1, 2), op(9, 0)],
+        affected: affected.collect(),
+        pattern: Some(Pattern::LateBinding),
     }
 }
 

@@ -38,7 +38,7 @@ const SCHEMA: &str = include_str!("schema.sql");
 /// WAL lets others read meanwhile; with `NORMAL` a commit survives the end of the process, but a
 /// power cut may take the last ones.
 const PRAGMAS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; \
-    PRAGMA cache_size = -4096;";
+    PRAGMA cache_size = -8192; PRAGMA wal_autocheckpoint = 4096;";
 
 /// A ledger being written. It is usable at any time by readers; [`Ledger::finish`] only makes
 /// sure that everything is in it and tells whether anything was lost.
@@ -406,4 +406,25 @@ fn events_in(batch: &[Command]) -> u64 {
         .iter()
         .map(|command| u64::from(matches!(command, Command::Event(_))))
         .sum()
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// A new ledger on a disk with room for so many pages of 4 KiB.
+    pub(in crate::ledger) fn with_pages_max(
+        run_folder: &Path,
+        manifest: &Manifest,
+        pages_max: u32,
+    ) -> Ledger {
+        let path = run_folder.join(LEDGER_FILE);
+        let lock = folder::claim(run_folder).unwrap();
+        let connection = open(&path, OpenFlags::SQLITE_OPEN_CREATE).unwrap();
+        create_tables(&connection, manifest).unwrap();
+        connection
+            .pragma_update(None, "max_page_count", pages_max)
+            .unwrap();
+        Ledger::start(path, connection, lock, manifest.run).unwrap()
+    }
 }
