@@ -41,8 +41,8 @@ pub(super) fn span(settle: &Settle, lag_p999: Duration) -> Duration {
     task_limit.max(lag_p999.saturating_mul(3))
 }
 
-/// Are the last scans complete, equal and far enough apart? The time counts from the end of the
-/// first of them to the beginning of the last: so long has each record surely been unchanged.
+/// Are the last scans, at least three, complete and equal, and did the first and the last of
+/// them begin at least so far apart? The same rule judges the scans afterwards, from the ledger.
 pub(super) fn is_settled(scans: &[Scan], span: Duration) -> bool {
     let Some(last) = scans.last() else {
         return false;
@@ -53,7 +53,7 @@ pub(super) fn is_settled(scans: &[Scan], span: Duration) -> bool {
         .take_while(|scan| scan.complete && scan.digest == last.digest);
     let first = equal.clone().last();
     equal.count() >= EQUAL_SCANS_MIN
-        && first.is_some_and(|first| last.started.since(first.ended) >= span)
+        && first.is_some_and(|first| last.started.since(first.started) >= span)
 }
 
 /// Decides after a scan. `missing` counts promised records that no scan has shown; `end` is the
@@ -134,18 +134,42 @@ mod tests {
         for (told, settled) in [
             (&[][..], false),
             (&[(0, "a"), (500, "a")], false),
-            (&[(0, "a"), (150, "a"), (310, "a")], true),
-            (&[(0, "a"), (150, "a"), (309, "a")], false),
+            (&[(0, "a"), (150, "a"), (300, "a")], true),
+            (&[(0, "a"), (150, "a"), (299, "a")], false),
             (&[(0, "a"), (150, "b"), (310, "a")], false),
             (&[(0, "a"), (150, "a!"), (310, "a")], false),
             (&[(0, "a"), (150, "a"), (310, "a!")], false),
-            (&[(0, "b"), (9, "a"), (150, "a"), (310, "a")], false),
+            (&[(0, "b"), (19, "a"), (150, "a"), (310, "a")], false),
             (
-                &[(0, "b"), (9, "a"), (150, "a"), (310, "a"), (330, "a")],
+                &[(0, "b"), (19, "a"), (150, "a"), (310, "a"), (330, "a")],
                 true,
             ),
         ] {
             assert_eq!(is_settled(&scans(told), span), settled, "{told:?}");
+        }
+    }
+
+    /// The examples by which the rule of the judgement is tested: one letter a scan, 100 ms apart.
+    #[test]
+    fn the_judgement_settles_the_same_scans() {
+        let span = Duration::from_millis(300);
+        for (digests, settled) in [
+            ("", false),
+            ("aaa", false),
+            ("aaaa", true),
+            ("baaaa", true),
+            ("aaaab", false),
+            ("aabaa", false),
+            ("aa!aa", false),
+            ("aaaa!", false),
+            ("!!!!!", false),
+        ] {
+            let letters: Vec<String> = digests.chars().map(String::from).collect();
+            let told: Vec<_> = (0..)
+                .step_by(100)
+                .zip(letters.iter().map(String::as_str))
+                .collect();
+            assert_eq!(is_settled(&scans(&told), span), settled, "{digests}");
         }
     }
 
