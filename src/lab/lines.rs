@@ -3,15 +3,16 @@
 //! A thread of its own writes, so that no request waits for a disk or a terminal.
 #![expect(
     clippy::disallowed_methods,
-    reason = "this is the one place of the lab that opens files and starts a thread"
+    reason = "lines are written by a thread of their own, which keeps time"
 )]
 
-use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
+
+use tokio::fs::File;
 
 /// Lines that may wait for the writer.
 const LINES_WAITING_MAX: usize = 1 << 16;
@@ -46,8 +47,9 @@ pub(super) fn nowhere() -> (Lines, LinesEnd) {
 }
 
 /// Lines to a new file; one that exists is replaced.
-pub(super) fn to_file(path: &Path) -> io::Result<(Lines, LinesEnd)> {
-    Ok(start(BufWriter::new(File::create(path)?)))
+pub(super) async fn to_file(path: &Path) -> io::Result<(Lines, LinesEnd)> {
+    let file = File::create(path).await?.into_std().await;
+    Ok(start(BufWriter::new(file)))
 }
 
 /// Lines to standard error.
@@ -128,11 +130,11 @@ fn write_all(mut out: impl Write, said: &Receiver<Said>) -> io::Result<()> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn lines_arrive_in_order_and_whole() {
+    #[tokio::test]
+    async fn lines_arrive_in_order_and_whole() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lines");
-        let (lines, end) = to_file(&path).unwrap();
+        let (lines, end) = to_file(&path).await.unwrap();
         assert!(lines.heard());
         for n in 0..1_000 {
             lines.say(n.to_string());
@@ -143,10 +145,10 @@ mod tests {
         assert!(text.lines().eq((0..1_000).map(|n| n.to_string())));
     }
 
-    #[test]
-    fn a_folder_is_no_file_and_nowhere_hears_nothing() {
+    #[tokio::test]
+    async fn a_folder_is_no_file_and_nowhere_hears_nothing() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(to_file(folder.path()).is_err());
+        assert!(to_file(folder.path()).await.is_err());
         let (lines, end) = nowhere();
         assert!(!lines.heard());
         lines.say("nothing".to_owned());

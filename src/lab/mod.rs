@@ -135,10 +135,6 @@ pub struct Lab {
 ///
 /// # Errors
 /// A port is taken, a file cannot be opened, or a setting is out of range.
-#[expect(
-    clippy::unused_async,
-    reason = "it starts tasks, so it must be called where they can run"
-)]
 pub async fn start(config: LabConfig) -> Result<Lab, LabError> {
     let answer_status = match config.answer_status {
         None => None,
@@ -151,11 +147,11 @@ pub async fn start(config: LabConfig) -> Result<Lab, LabError> {
     let (memory_listener, memory_url) = listen(memory_port)?;
     let (log, log_end) = match config.log {
         LogTarget::Stderr => lines::to_stderr(),
-        LogTarget::Path(path) => open("log", path)?,
+        LogTarget::Path(path) => open("log", path).await?,
     };
     let (truth, truth_end) = match config.truth {
         None => lines::nowhere(),
-        Some(path) => open("truth", path)?,
+        Some(path) => open("truth", path).await?,
     };
     let dice = Arc::new(Dice::new());
     let store = Arc::new(Store::new(Arc::clone(&dice)));
@@ -244,8 +240,9 @@ fn listen(port: u16) -> Result<(TcpListener, String), LabError> {
     bound().map_err(|source| LabError::Listen { address, source })
 }
 
-fn open(what: &'static str, path: PathBuf) -> Result<(Lines, LinesEnd), LabError> {
-    lines::to_file(&path).map_err(|source| LabError::Open { what, path, source })
+async fn open(what: &'static str, path: PathBuf) -> Result<(Lines, LinesEnd), LabError> {
+    let opened = lines::to_file(&path).await;
+    opened.map_err(|source| LabError::Open { what, path, source })
 }
 
 fn serve(

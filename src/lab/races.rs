@@ -32,10 +32,10 @@ pub(super) struct Faults<T> {
     pub(super) tasks: Exchange<T>,
     /// Where the users of two uploads' tasks meet.
     pub(super) uploads: Exchange<Arc<str>>,
-    /// Where two chunks meet.
-    pub(super) chunks: Exchange<String>,
-    /// Where two sockets' answers meet.
-    pub(super) sockets: Exchange<String>,
+    /// Where two authors' chunks meet.
+    pub(super) chunks: Exchange<(Arc<str>, String)>,
+    /// Where two sockets' answers meet, with those whom they are for.
+    pub(super) sockets: Exchange<(Arc<str>, String)>,
 }
 
 /// An operation in flight; it ends when this is dropped.

@@ -4,10 +4,16 @@
 //! its user by value; only a planted fault looks anywhere else.
 
 mod chat;
+mod chunk;
+mod ear;
 mod echo;
 mod identity;
+mod index;
+mod ingest;
+mod memory;
 mod persist;
 mod problem;
+mod voice;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -39,6 +45,8 @@ const MODEL_DELAY: [Duration; 2] = [Duration::from_millis(2), Duration::from_mil
 const STORE_DELAY: [Duration; 2] = [Duration::from_millis(1), Duration::from_millis(5)];
 /// Bytes of a request's body, an upload's apart.
 const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Bytes of an upload's body.
+const UPLOAD_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// The backend.
 #[derive(Debug)]
@@ -123,7 +131,18 @@ pub(super) fn router(engram: Handle) -> Router {
     Router::new()
         .route("/api/v1/chat", post(chat::chat))
         .route("/api/v1/chat/session/{id}", delete(chat::clear))
+        .route("/api/v1/memory/search", post(memory::search))
+        .route("/api/v1/memory/graph", get(memory::graph))
+        .route("/api/v1/memory/episodes", get(memory::episodes))
+        .route("/api/v1/memory/episodes/{id}", get(memory::transcript))
+        .route("/api/v1/memory/facts", post(memory::add_fact))
+        .route("/api/v1/memory/enrich", post(memory::enrich))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .route(
+            "/api/v1/etl/ingest",
+            post(ingest::ingest).layer(DefaultBodyLimit::max(UPLOAD_BYTES_MAX)),
+        )
+        .route("/api/v1/voice/voicelive/{session}", get(voice::voice))
         .route("/health", get(health))
         .route("/api/v1/health", get(health))
         .route("/ready", get(ready))

@@ -18,7 +18,9 @@ use axum::middleware::map_response;
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::any;
 
-pub(super) use store::{Appended, Metadata, NewMessage, NewSession, Store, StoreError};
+pub(super) use store::{
+    Appended, Fact, MessagePage, Metadata, NewMessage, NewSession, Session, Store, StoreError,
+};
 
 /// Bytes of a request's body, as shipped by the original.
 const BODY_BYTES_MAX: usize = 5 * 1024 * 1024;

@@ -1,0 +1,204 @@
+//! Without faults nothing is wrong, and with each of them the truth names exactly what is.
+
+use futures_util::future::join_all;
+use serde_json::Value;
+
+use super::bench::{Bench, canary};
+use super::comparison::{Wrong, wrong_records};
+use super::workload::{Told, chat, chats, everything, owner, session_name};
+use crate::model::CanaryKind;
+
+const USERS: u32 = 8;
+
+fn told(truth: &[Value]) -> Vec<Wrong> {
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let key = |line: &Value| {
+        let id = text(&line["record_id"]).or_else(|| text(&line["canary"]));
+        (text(&line["code"]).unwrap(), id.unwrap())
+    };
+    let mut told: Vec<Wrong> = truth.iter().map(key).collect();
+    told.sort();
+    told
+}
+
+/// Runs the workload with a fault: the truth is what a comparison finds, and holds these codes.
+async fn check(fault: &str, codes: &[&str]) -> Vec<Value> {
+    let bench = Bench::with(&[fault]).await;
+    let sent = everything(&bench, USERS).await;
+    bench.settled().await;
+    let found = wrong_records(&bench, &sent).await;
+    let left = bench.stopped().await;
+    assert_eq!(told(&left.truth), found, "{fault}");
+    let mut found_codes: Vec<&str> = found.iter().map(|(code, _)| code.as_str()).collect();
+    found_codes.dedup();
+    assert_eq!(found_codes, codes, "{fault}");
+    let name = fault.split(':').next().unwrap();
+    assert!(
+        left.truth.iter().all(|line| line["fault"] == name),
+        "{fault}"
+    );
+    left.truth
+}
+
+#[tokio::test]
+async fn late_binding() {
+    check("late-binding", &["wrong-owner"]).await;
+    check(
+        "late-binding:rate=0.5:window=10ms:from=2:after=5",
+        &["wrong-owner"],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn no_owner() {
+    check("no-owner", &["missing-owner"]).await;
+    check("no-owner:rate=0.5", &["missing-owner"]).await;
+}
+
+#[tokio::test]
+async fn auth_fallback() {
+    check("auth-fallback", &["placeholder-owner"]).await;
+    let truth = check("auth-fallback:rate=0.5", &["placeholder-owner"]).await;
+    let owners = |owner: &str| {
+        truth
+            .iter()
+            .filter(|line| line["stored_owner"] == owner)
+            .count()
+    };
+    assert!(owners("dev-user") > 0 && owners("voice-user") > 0);
+}
+
+#[tokio::test]
+async fn drop_after_ack() {
+    check("drop-after-ack", &["lost"]).await;
+    check("drop-after-ack:rate=0.5", &["lost"]).await;
+}
+
+#[tokio::test]
+async fn double_write() {
+    check("double-write", &["duplicate"]).await;
+    check("double-write:rate=0.5", &["duplicate"]).await;
+}
+
+#[tokio::test]
+async fn global_user() {
+    let truth = check("global-user", &["wrong-owner"]).await;
+    let owner = &truth[0]["stored_owner"];
+    assert!(truth.iter().all(|line| line["stored_owner"] == *owner));
+    check("global-user:after=20", &["wrong-owner"]).await;
+}
+
+#[tokio::test]
+async fn crossed_tasks() {
+    check("crossed-tasks", &["wrong-owner"]).await;
+    check("crossed-tasks:rate=0.5", &["wrong-owner"]).await;
+}
+
+#[tokio::test]
+async fn lose_chunk() {
+    check("lose-chunk", &["partial-ingest"]).await;
+}
+
+#[tokio::test]
+async fn mix_chunks() {
+    check("mix-chunks", &["chunk-mix"]).await;
+}
+
+#[tokio::test]
+async fn foreign_answer() {
+    check("foreign-answer", &["wrong-owner"]).await;
+    check("foreign-answer:rate=0.5", &["wrong-owner"]).await;
+}
+
+#[tokio::test]
+async fn crossed_sockets() {
+    check("crossed-sockets", &["response-bleed"]).await;
+}
+
+#[tokio::test]
+async fn store_then_fail() {
+    check("store-then-fail", &["ghost"]).await;
+    check("store-then-fail:rate=0.5", &["ghost"]).await;
+}
+
+#[tokio::test]
+async fn wrong_session() {
+    check("wrong-session", &["session-bleed"]).await;
+    check("wrong-session:rate=0.5", &["session-bleed"]).await;
+}
+
+#[tokio::test]
+async fn without_faults_nothing_is_wrong_on_any_channel() {
+    check_clean(Bench::with(&[]).await).await;
+    // One that can never strike is as good as none.
+    check_clean(Bench::with(&["late-binding:from=4000000000"]).await).await;
+}
+
+async fn check_clean(bench: Bench) {
+    let sent = everything(&bench, USERS).await;
+    assert!(
+        sent.iter()
+            .all(|sent| matches!(sent.told, Told::Accepted(_)))
+    );
+    bench.settled().await;
+    assert_eq!(wrong_records(&bench, &sent).await, []);
+    assert_eq!(bench.stopped().await.truth, Vec::<Value>::new());
+}
+
+/// Fifty users at once, two sessions each; in one of them four turns are in flight at a time.
+#[tokio::test]
+async fn fifty_users_at_once_are_stored_whole_and_in_order() {
+    const TURNS: u16 = 12;
+    let bench = &Bench::with(&[]).await;
+    let users = (0..50).map(|user| async move {
+        let quiet = chats(bench, user, user * 2, TURNS);
+        let busy = async {
+            let mut sent = Vec::new();
+            for first in (0..TURNS).step_by(4) {
+                let turns = (first..first + 4).map(|item| chat(bench, user, user * 2 + 1, item));
+                sent.extend(join_all(turns).await);
+            }
+            sent
+        };
+        let (mut quiet, busy) = tokio::join!(quiet, busy);
+        quiet.extend(busy);
+        quiet
+    });
+    let sent: Vec<_> = join_all(users).await.into_iter().flatten().collect();
+    bench.settled().await;
+    assert_eq!(wrong_records(bench, &sent).await, []);
+    for user in 0..50 {
+        for session in [user * 2, user * 2 + 1] {
+            let name = session_name(user, session);
+            let messages = bench.stored(&format!("/sessions/{name}/messages")).await;
+            assert_eq!(messages.len(), usize::from(TURNS) * 2, "{name}");
+            let texts: Vec<_> = messages
+                .iter()
+                .map(|m| m["content"].as_str().unwrap())
+                .collect();
+            for (place, pair) in texts.chunks(2).enumerate() {
+                let item = u16::try_from(place).unwrap();
+                let canary = canary(user, session, item, CanaryKind::Turn);
+                if session % 2 == 0 {
+                    assert!(
+                        pair.iter().all(|text| text.contains(&canary)),
+                        "{name} {place}"
+                    );
+                }
+                let word = pair[1].rsplit(' ').next().unwrap();
+                assert!(
+                    pair[0].contains(word),
+                    "a turn and its answer stand together"
+                );
+            }
+        }
+    }
+    let owners = bench.stored("/user").await;
+    assert_eq!(owners.len(), 50);
+    assert!(
+        owners
+            .iter()
+            .all(|row| (0..50).any(|user| row["user_id"] == owner(user)))
+    );
+}

@@ -1,0 +1,11 @@
+//! The lab over loopback: what its clients see, and what is stored in the end.
+
+mod bench;
+mod chat;
+mod comparison;
+mod ends;
+mod faults;
+mod memory;
+mod upload;
+mod voice;
+mod workload;
