@@ -106,8 +106,9 @@ impl<'r, 's> Columns<'r, 's> {
     }
 
     fn canaries(&mut self) -> rusqlite::Result<Vec<SeenCanary>> {
-        let bytes: Vec<u8> = self.value()?;
-        codes::unpack(&bytes).ok_or_else(|| self.bad(format!("{} bytes", bytes.len())))
+        let bytes = self.row.get_ref(self.next)?.as_blob()?;
+        self.next += 1;
+        codes::unpack(bytes).ok_or_else(|| self.bad(format!("{} bytes", bytes.len())))
     }
 
     /// The value of the column just read is none that this version knows.
