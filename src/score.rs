@@ -1,1 +1,334 @@
-//! (room under construction)
+//! Findings against the lab's truth: what was found, missed, found too much, or under another
+//! name.
+//!
+//! The truth names each record that is not as it should be. Only proved findings are claims, and
+//! of these the records of the finding's own code: what a root of another code explains was not
+//! claimed by itself. Nothing here knows how a finding was come by.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use crate::canary;
+use crate::model::{Affected, CanaryId, Code, Exactness, Finding, Proof, RecordType, RunId};
+
+/// The code that sorts before all others.
+const FIRST_CODE: Code = Code::WrongOwner;
+
+/// One line of the truth: a record that came out wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct TruthLine {
+    /// The planted fault that did it.
+    pub fault: String,
+    /// What a checker should call it.
+    pub code: Code,
+    /// The type of the record.
+    pub record_type: RecordType,
+    /// The store's id; for an answer, the session of the user who received it; `None` where
+    /// nothing was stored.
+    pub record_id: Option<String>,
+    /// The canary that it carries, or should have carried, as planted.
+    pub canary: Option<String>,
+    /// The owner that it should have.
+    pub true_user: String,
+    /// The owner that it has.
+    pub stored_owner: Option<String>,
+    /// When, by the lab's clock.
+    pub at: String,
+}
+
+/// A truth that cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("line {line} of the truth is not as the lab writes it")]
+pub struct TruthError {
+    /// Its number, from 1.
+    pub line: usize,
+    /// What is wrong with it.
+    #[source]
+    pub source: serde_json::Error,
+}
+
+/// A record that was found under another name than the truth's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Miscoded {
+    /// What it is.
+    pub truth: TruthLine,
+    /// What it was called.
+    pub found: Affected,
+}
+
+/// How findings and truth agree. Each wrong record is counted once, however often it is told of.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Score {
+    /// Records that are wrong and were found so.
+    pub found: u64,
+    /// Records that are wrong and were not found.
+    pub missed: Vec<TruthLine>,
+    /// Records that were found wrong and are not.
+    pub extra: Vec<Affected>,
+    /// Records that are wrong and were found, but called something else.
+    pub miscoded: Vec<Miscoded>,
+}
+
+impl Score {
+    /// Do findings and truth agree in every record?
+    pub fn is_full(&self) -> bool {
+        self.missed.is_empty() && self.extra.is_empty() && self.miscoded.is_empty()
+    }
+}
+
+/// Reads a truth: one JSON object a line, empty lines passed over.
+///
+/// # Errors
+/// A line is not of the lab's form; the error says which.
+pub fn parse_truth(text: &str) -> Result<Vec<TruthLine>, TruthError> {
+    text.lines()
+        .zip(1..)
+        .filter(|(line, _)| !line.trim().is_empty())
+        .map(|(line, number)| {
+            serde_json::from_str(line).map_err(|source| TruthError {
+                line: number,
+                source,
+            })
+        })
+        .collect()
+}
+
+/// Compares findings with the truth of one run.
+///
+/// Records are joined by code and id, and where there is no id by code and canary. An answer has
+/// no id of its own, so it is joined by session and canary.
+pub fn score(findings: &[Finding], truth: &[TruthLine], run: RunId) -> Score {
+    let of_run = truth.iter().filter(|line| is_of_run(line, run));
+    let mut truth = by_record(of_run, record_of_line);
+    let mut claimed = by_record(claims(findings), record_of_claim);
+    let mut score = Score::default();
+    truth.retain(|record, _| {
+        let found = claimed.remove(record).is_some();
+        score.found += u64::from(found);
+        !found
+    });
+    for ((subject, _), line) in truth {
+        let first = (subject.clone(), FIRST_CODE);
+        let same = claimed
+            .range(first..)
+            .next()
+            .filter(|(claim, _)| claim.0 == subject);
+        let same = same.map(|(claim, _)| claim.clone());
+        match same.and_then(|claim| claimed.remove(&claim)) {
+            Some(found) => score.miscoded.push(Miscoded {
+                truth: line.clone(),
+                found: found.clone(),
+            }),
+            None => score.missed.push(line.clone()),
+        }
+    }
+    score.extra = claimed.into_values().cloned().collect();
+    score
+}
+
+/// What tells wrong records apart: what it is about, and what it is called.
+type Record = (Subject, Code);
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Subject {
+    /// A stored record, by type and id.
+    Stored(RecordType, String),
+    /// An answer, by the session that received it and the canary in it.
+    Answer(String, Option<CanaryId>),
+    /// Something that was not stored.
+    Absent(Option<CanaryId>),
+}
+
+fn by_record<'a, T>(
+    items: impl Iterator<Item = &'a T>,
+    record: impl Fn(&T) -> Record,
+) -> BTreeMap<Record, &'a T> {
+    items.map(|item| (record(item), item)).collect()
+}
+
+fn claims(findings: &[Finding]) -> impl Iterator<Item = &Affected> {
+    findings
+        .iter()
+        .filter(|finding| finding.proof == Proof::Proved)
+        .flat_map(|finding| {
+            let own = |record: &&Affected| record.code == finding.code;
+            finding.affected.iter().filter(own)
+        })
+}
+
+fn record_of_line(line: &TruthLine) -> Record {
+    let canary = line.canary.as_deref().and_then(decode);
+    let subject = subject(line.record_type, line.record_id.as_ref(), canary);
+    (subject, line.code)
+}
+
+fn record_of_claim(claim: &Affected) -> Record {
+    let subject = subject(claim.record_type, claim.record_id.as_ref(), claim.canary);
+    (subject, claim.code)
+}
+
+fn subject(record_type: RecordType, id: Option<&String>, canary: Option<CanaryId>) -> Subject {
+    match (record_type, id) {
+        (RecordType::Answer, Some(session)) => Subject::Answer(session.clone(), canary),
+        (_, Some(id)) => Subject::Stored(record_type, id.clone()),
+        (_, None) => Subject::Absent(canary),
+    }
+}
+
+/// A lab may serve several runs one after another and tell of all of them.
+fn is_of_run(line: &TruthLine, run: RunId) -> bool {
+    let by_canary = line.canary.as_deref().and_then(decode).map(|id| id.run);
+    let names = [Some(&line.true_user), line.record_id.as_ref()];
+    let prefix = run.name_prefix();
+    let mut named = names.into_iter().flatten();
+    by_canary.map_or_else(|| named.any(|name| name.contains(&prefix)), |of| of == run)
+}
+
+fn decode(canary: &str) -> Option<CanaryId> {
+    canary::find(&canary::normalise(canary))
+        .into_iter()
+        .find(|seen| seen.exactness == Exactness::Exact)
+        .map(|seen| seen.id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{CanaryKind, SessionIx, Severity, UserIx};
+
+    const RUN: RunId = RunId(0x0012_abcd);
+
+    fn turn(user: u32, item: u16) -> CanaryId {
+        CanaryId {
+            run: RUN,
+            user: UserIx(user),
+            session: SessionIx(user),
+            item,
+            kind: CanaryKind::Turn,
+        }
+    }
+
+    fn record(code: Code, record_type: RecordType, id: Option<&str>, item: u16) -> Affected {
+        Affected {
+            code,
+            record_type,
+            record_id: id.map(str::to_owned),
+            canary: Some(turn(3, item)),
+            op: None,
+            owner: None,
+            session: None,
+            excerpt: None,
+        }
+    }
+
+    fn finding(affected: Vec<Affected>) -> Finding {
+        Finding {
+            code: affected[0].code,
+            severity: Severity::S1,
+            proof: Proof::Proved,
+            claim: String::new(),
+            because: String::new(),
+            sender: None,
+            found_under: None,
+            ops: Vec::new(),
+            affected,
+            pattern: None,
+        }
+    }
+
+    fn line(of: &Affected) -> TruthLine {
+        TruthLine {
+            fault: "late-binding".to_owned(),
+            code: of.code,
+            record_type: of.record_type,
+            record_id: of.record_id.clone(),
+            canary: of.canary.map(|canary| canary::plant(canary, &[])),
+            true_user: format!("dev-oid-{}", RUN.user_name(UserIx(3))),
+            stored_owner: None,
+            at: "2026-01-31T14:02:11.480Z".to_owned(),
+        }
+    }
+
+    fn counts(score: &Score) -> (u64, usize, usize, usize) {
+        let Score {
+            found,
+            missed,
+            extra,
+            miscoded,
+        } = score;
+        (*found, missed.len(), extra.len(), miscoded.len())
+    }
+
+    #[test]
+    fn the_labs_lines_are_read() {
+        let text = r#"{"fault":"late-binding","code":"wrong-owner","record_type":"message","record_id":"9ab2","canary":null,"true_user":"dev-oid-a","stored_owner":"dev-oid-b","at":"2026-01-31T14:02:11.480Z"}
+
+{"fault":"drop-after-ack","code":"lost","record_type":"message","record_id":null,"canary":"zq","true_user":"dev-oid-a","stored_owner":null,"at":"2026-01-31T14:02:11.480Z"}
+"#;
+        let truth = parse_truth(text).unwrap();
+        assert_eq!(truth.len(), 2);
+        assert_eq!(
+            (truth[0].code, truth[1].code),
+            (Code::WrongOwner, Code::Lost)
+        );
+        let error = parse_truth(&format!("{text}{{}}")).unwrap_err();
+        assert_eq!(error.line, 4);
+    }
+
+    #[test]
+    fn records_are_joined_by_id_and_absences_by_canary() {
+        let stored = record(Code::WrongOwner, RecordType::Message, Some("m1"), 0);
+        let lost = record(Code::Lost, RecordType::Message, None, 1);
+        let truth = [line(&stored), line(&lost), line(&lost)];
+        let findings = [finding(vec![stored.clone()]), finding(vec![lost.clone()])];
+        let full = score(&findings, &truth, RUN);
+        assert_eq!(counts(&full), (2, 0, 0, 0));
+        assert!(full.is_full());
+        assert_eq!(counts(&score(&[], &truth, RUN)), (0, 2, 0, 0));
+        assert_eq!(counts(&score(&findings, &[], RUN)), (0, 0, 2, 0));
+        // The canary of a stored record is not compared: a piece of a document has several.
+        let mut other_canary = line(&stored);
+        other_canary.canary = Some(canary::plant(turn(3, 9), &[]));
+        let score = score(&findings, &[other_canary, line(&lost)], RUN);
+        assert_eq!(counts(&score), (2, 0, 0, 0));
+    }
+
+    #[test]
+    fn another_name_is_miscoded_and_counted_once() {
+        let stored = record(Code::WrongOwner, RecordType::Fact, Some("f1"), 0);
+        let mixed = record(Code::ChunkMix, RecordType::Fact, Some("f1"), 0);
+        let score = score(&[finding(vec![stored])], &[line(&mixed)], RUN);
+        assert_eq!(counts(&score), (0, 0, 0, 1));
+        assert!(!score.is_full());
+    }
+
+    #[test]
+    fn answers_of_one_session_are_told_apart_by_canary() {
+        let first = record(Code::ResponseBleed, RecordType::Answer, Some("s1"), 0);
+        let second = record(Code::ResponseBleed, RecordType::Answer, Some("s1"), 1);
+        let findings = [finding(vec![first.clone()])];
+        let score = score(&findings, &[line(&first), line(&second)], RUN);
+        assert_eq!(counts(&score), (1, 1, 0, 0));
+    }
+
+    #[test]
+    fn only_proved_records_of_the_roots_own_code_are_claims() {
+        let root = record(Code::WrongOwner, RecordType::Message, Some("m1"), 0);
+        let folded = record(Code::Lost, RecordType::Message, None, 1);
+        let mut suggested = finding(vec![record(Code::Lost, RecordType::Message, None, 2)]);
+        suggested.proof = Proof::Suggested;
+        let findings = [finding(vec![root.clone(), folded]), suggested];
+        assert_eq!(counts(&score(&findings, &[line(&root)], RUN)), (1, 0, 0, 0));
+    }
+
+    #[test]
+    fn lines_of_other_runs_are_passed_over() {
+        let stored = record(Code::WrongOwner, RecordType::Message, Some("m1"), 0);
+        let mut nameless = line(&stored);
+        nameless.canary = None;
+        let truth = [line(&stored), nameless];
+        assert_eq!(counts(&score(&[], &truth, RUN)), (0, 1, 0, 0));
+        assert_eq!(counts(&score(&[], &truth, RunId(7))), (0, 0, 0, 0));
+    }
+}
