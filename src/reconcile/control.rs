@@ -34,7 +34,57 @@ pub fn control(context: &Context<'_>, sightings: &[Sighting]) -> Control {
         .map(|record| (record.record_type, record.record_id))
         .collect();
     Control {
-        planted: super::evidence::count(ids),
-        found: super::evidence::count(found),
+        planted: super::counts::count(ids),
+        found: super::counts::count(found),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{History, RUN, canary, exact, owner, sighting};
+    use super::*;
+    use crate::model::{CanaryKind, RecordType, Role, SessionIx, Sighting, UserIx};
+
+    #[test]
+    fn the_control_is_found_by_the_same_check() {
+        let history = History::new(1, 1);
+        let context = history.context();
+        let [first, second] = crate::model::limits::CONTROL_USERS;
+        let planted: Vec<Sighting> = [(first, second, "control-1"), (second, first, "control-2")]
+            .map(|(sender, stored_under, id)| Sighting {
+                canaries: vec![exact(canary(sender, 0, 0, CanaryKind::Control))],
+                session: Some(RUN.session_name(UserIx(stored_under), SessionIx(0))),
+                role: Role::User,
+                reads: 2,
+                control: true,
+                ..sighting(RecordType::Message, id, stored_under)
+            })
+            .into();
+        assert_eq!(
+            control(&context, &planted),
+            Control {
+                planted: 2,
+                found: 2
+            }
+        );
+        let mut once = planted.clone();
+        once[0].reads = 1;
+        assert_eq!(
+            control(&context, &once),
+            Control {
+                planted: 2,
+                found: 1
+            }
+        );
+        let mut at_home = planted;
+        at_home[0].owner = Some(owner(first));
+        assert_eq!(
+            control(&context, &at_home),
+            Control {
+                planted: 2,
+                found: 1
+            }
+        );
+        assert_eq!(control(&context, &[]), Control::default());
     }
 }

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{Affected, CanaryId, Code, Finding, Micros, OpKind, Proof, Severity, UserIx};
 
-use super::evidence::{Evidence, Record, span};
+use super::evidence::{Evidence, span};
+use super::reading::Record;
 
 /// Operations that a finding names to tell its story; the rest can be told from its records.
-const STORY_OPS_MAX: usize = 3;
+pub(crate) const STORY_OPS_MAX: usize = 3;
 
 /// A finding before it is folded with those of other buckets.
 #[derive(Debug, Clone)]
@@ -17,8 +18,22 @@ pub struct Draft {
     pub(crate) channel: Option<OpKind>,
     /// When the first operation of the story was at work.
     pub(crate) span: Option<(Micros, Micros)>,
-    /// A message of another user that stands where this one is missing, and so explains it.
-    pub(crate) explained_by: Option<String>,
+    /// Messages of the agent that stand in somebody else's session.
+    pub(crate) strangers: Vec<Stranger>,
+    /// Where a stranger would explain this one, an answer that is missing: the names of its
+    /// session.
+    pub(crate) gap_in: Vec<String>,
+}
+
+/// A message of the agent to one user that stands in a session of another user.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Stranger {
+    /// The session it stands in.
+    pub session: String,
+    /// Its place there.
+    pub position: u32,
+    /// Its id.
+    pub record_id: String,
 }
 
 impl Draft {
@@ -40,7 +55,8 @@ impl Draft {
         Self {
             channel: first.map(|op| op.invocation.kind),
             span: first.map(span),
-            explained_by: None,
+            strangers: Vec::new(),
+            gap_in: Vec::new(),
             finding: Finding {
                 code,
                 severity: severity(code),

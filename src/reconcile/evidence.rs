@@ -5,15 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Bound, Range};
 
 use crate::model::{
-    CanaryId, CanaryKind, Exactness, Micros, OpId, OpKind, OpRow, Outcome, RecordType, RunId,
-    SessionIx, Sighting, Trait, UserIx,
+    CanaryId, CanaryKind, Micros, OpId, OpKind, OpRow, Outcome, RecordType, RunId, SessionIx,
+    Sighting, Trait, UserIx,
 };
 
-use super::owner::{self, Owner};
+use super::reading::{Record, read_records};
 use super::{Context, ReadBack};
-
-/// Reads after which a record is beyond doubt: once could be a glimpse of something in motion.
-pub(crate) const READS_PROVED_MIN: u32 = 2;
 
 /// Everything that is known of one bucket of users.
 #[derive(Debug)]
@@ -30,45 +27,6 @@ pub struct Evidence<'a> {
     claims: BTreeMap<&'a str, BTreeSet<SessionIx>>,
     /// Places in `records` of stored records, by canary, exact or corrected.
     places: BTreeMap<CanaryId, Vec<usize>>,
-}
-
-/// One record in one state: the readings that agree on owner, session and canaries.
-#[derive(Debug)]
-pub(crate) struct Record<'a> {
-    /// The newest of these readings.
-    pub sighting: &'a Sighting,
-    /// In how many scans it was read so.
-    pub reads: u32,
-    /// Is this the last state that the record was seen in?
-    pub newest: bool,
-    /// Whom the store names.
-    pub owner: Owner<'a>,
-    /// Exact canaries of this run, sorted.
-    pub canaries: Vec<CanaryId>,
-}
-
-impl Record<'_> {
-    /// Is it beyond doubt? Answers are kept as raw bytes and need no second read.
-    pub(crate) fn proved(&self) -> bool {
-        self.sighting.record_type == RecordType::Answer || self.reads >= READS_PROVED_MIN
-    }
-
-    /// The users whose exact canaries it holds, in order, possibly repeated.
-    pub(crate) fn users(&self) -> impl Iterator<Item = UserIx> + '_ {
-        self.canaries.iter().map(|canary| canary.user)
-    }
-
-    /// Does one stored text hold canaries of two users? An answer may quote; what a user sent
-    /// may not.
-    pub(crate) fn mixed(&self) -> bool {
-        let verbatim = match self.sighting.record_type {
-            RecordType::Fact => true,
-            RecordType::Message => self.sighting.role == crate::model::Role::User,
-            RecordType::Session | RecordType::Answer => false,
-        };
-        let first = self.users().next();
-        verbatim && self.users().any(|user| Some(user) != first)
-    }
 }
 
 /// A session as its operations tell.
@@ -99,22 +57,6 @@ pub(crate) enum Absence {
     Pending,
     /// What is absent now is lost.
     Proved,
-}
-
-/// Plain counts over one bucket.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Counts {
-    /// Sessions with at least one `ok` operation.
-    pub sessions: u64,
-    /// Of these, sessions of which something was stored under or shown to another user.
-    pub crossed: u64,
-    /// Exact canaries that the ledger cannot account for.
-    pub ledger_gap: u64,
-    /// Records that name one of our users but hold no exact canary.
-    pub unattributable: u64,
-    /// The same, where only a session id from an answer tells whose they are. By id, because
-    /// two buckets may know the same one.
-    pub unnamed: BTreeSet<String>,
 }
 
 impl<'a> Evidence<'a> {
@@ -174,6 +116,7 @@ impl<'a> Evidence<'a> {
     }
 
     /// The id of the operation that planted a canary; a turn's can be told without the ledger.
+    /// To be asked only for users of the bucket, as others' documents are unknown here.
     pub(crate) fn op_id_of(&self, canary: CanaryId) -> Option<OpId> {
         let from_turn = (canary.kind == CanaryKind::Turn).then_some(OpId {
             session: canary.session,
@@ -243,6 +186,21 @@ impl<'a> Evidence<'a> {
         names_known.then_some(false)
     }
 
+    /// Did any answer to one of the bucket's users give a session this id?
+    pub(crate) fn is_given(&self, session_id: &str) -> bool {
+        self.claims.contains_key(session_id)
+    }
+
+    /// The names that a session goes by in the store.
+    pub(crate) fn names_of(&self, session: SessionIx) -> Vec<String> {
+        let Some(info) = self.sessions.get(&session) else {
+            return Vec::new();
+        };
+        let own = self.context.run.session_name(info.user, session);
+        let given = info.server_names.iter().map(|name| (*name).to_owned());
+        std::iter::once(own).chain(given).collect()
+    }
+
     /// Was anything sent in this operation's session while an unknown operation, this one or an
     /// earlier one, may still have been at work? Then its copies prove nothing: overlapping
     /// turns of one session may overwrite each other without any race between users.
@@ -268,52 +226,6 @@ impl<'a> Evidence<'a> {
             }
             ReadBack::Some { .. } => Absence::Pending,
         }
-    }
-
-    /// Unknown operations of which something was stored after all, by kind.
-    pub(crate) fn recovered(&self) -> BTreeMap<OpKind, u64> {
-        let mut recovered = BTreeMap::new();
-        let unknown = self
-            .own_ops()
-            .filter(|op| op.outcome() == Outcome::Unknown)
-            .filter(|op| self.is_stored(op));
-        for op in unknown {
-            *recovered.entry(op.invocation.kind).or_default() += 1;
-        }
-        recovered
-    }
-
-    /// Sessions, gaps and coverage of the bucket.
-    pub(crate) fn counts(&self) -> Counts {
-        let own = |ix: &SessionIx| self.sessions.get(ix).filter(|info| self.has(info.user));
-        let mut counts = Counts {
-            sessions: count(self.sessions.keys().filter_map(own).filter(|info| info.ok)),
-            ledger_gap: self.ledger_gap(),
-            ..Counts::default()
-        };
-        let crossed: BTreeSet<SessionIx> =
-            self.records.iter().flat_map(|r| self.crossed(r)).collect();
-        counts.crossed = count(crossed.iter().filter_map(own).filter(|info| info.ok));
-        let mut counted = BTreeSet::new();
-        for record in self.records.iter().filter(|record| record.newest) {
-            let sighting = record.sighting;
-            let text = matches!(sighting.record_type, RecordType::Message | RecordType::Fact);
-            if !text || !record.canaries.is_empty() {
-                continue;
-            }
-            let session = sighting.session.as_deref().unwrap_or_default();
-            match self.smallest_named(record) {
-                Some(user) if self.has(user) => {
-                    counted.insert((sighting.record_type, sighting.record_id.as_str()));
-                }
-                None if !self.senders_of_session(session).is_empty() => {
-                    counts.unnamed.insert(sighting.record_id.clone());
-                }
-                Some(_) | None => {}
-            }
-        }
-        counts.unattributable = count(counted);
-        counts
     }
 
     fn add_op(&mut self, op: &'a OpRow) {
@@ -347,73 +259,6 @@ impl<'a> Evidence<'a> {
             self.claims.entry(name).or_default().insert(session);
         }
     }
-
-    fn is_stored(&self, op: &OpRow) -> bool {
-        self.canaries_of(op)
-            .any(|canary| self.stored(canary).next().is_some())
-    }
-
-    /// Exact canaries of the bucket's users that no row explains: the operation is missing, or
-    /// it claims that not one byte of it was sent.
-    fn ledger_gap(&self) -> u64 {
-        let seen: BTreeSet<CanaryId> = self
-            .records
-            .iter()
-            .flat_map(|record| record.canaries.iter().copied())
-            .filter(|canary| self.has(canary.user) && canary.kind != CanaryKind::Control)
-            .collect();
-        count(seen.into_iter().filter(|canary| {
-            self.op_of(*canary)
-                .is_none_or(|op| op.outcome() == Outcome::Unsent)
-        }))
-    }
-
-    /// The sessions of which this record shows something to somebody else.
-    fn crossed(&self, record: &Record<'a>) -> Vec<SessionIx> {
-        let elsewhere = |sender: UserIx| match record.owner {
-            Owner::User(owner) => owner != sender,
-            Owner::Foreign(_) => true,
-            Owner::Placeholder(_) | Owner::Nobody => record.mixed(),
-        };
-        if !record.proved() {
-            return Vec::new();
-        }
-        let by_canary = record
-            .canaries
-            .iter()
-            .map(|canary| (canary.user, canary.session));
-        let by_id = match record.sighting.record_type {
-            RecordType::Session => self.senders_of_session(&record.sighting.record_id),
-            RecordType::Message | RecordType::Fact | RecordType::Answer => Vec::new(),
-        };
-        by_canary
-            .chain(by_id)
-            .filter(|(user, _)| self.has(*user) && elsewhere(*user))
-            .map(|(_, session)| session)
-            .collect()
-    }
-
-    /// The smallest user that a record itself names: by a corrected canary, by its session's
-    /// name, or as its owner.
-    fn smallest_named(&self, record: &Record<'a>) -> Option<UserIx> {
-        let run = self.context.run;
-        let canaries = record.sighting.canaries.iter().map(|seen| seen.id);
-        let by_canary = canaries.filter(|id| id.run == run).map(|id| id.user);
-        let session = record.sighting.session.as_deref().unwrap_or_default();
-        let by_session = RunId::parse_session_name(session)
-            .filter(|(named, ..)| *named == run)
-            .map(|(_, user, _)| user);
-        let by_owner = match record.owner {
-            Owner::User(user) => Some(user),
-            Owner::Placeholder(_) | Owner::Nobody | Owner::Foreign(_) => None,
-        };
-        by_canary.chain(by_session).chain(by_owner).min()
-    }
-}
-
-/// Counts an iterator's items.
-pub(crate) fn count(items: impl IntoIterator) -> u64 {
-    items.into_iter().fold(0, |sum, _| sum + 1)
 }
 
 /// When an operation was at work; a point if it never ended.
@@ -421,74 +266,4 @@ pub(crate) fn span(op: &OpRow) -> (Micros, Micros) {
     let invoked = op.invocation.invoked;
     let ended = op.completion.as_ref().map_or(invoked, |end| end.completed);
     (invoked, ended.max(invoked))
-}
-
-/// Merges readings that agree in what matters here, and finds each record's last state.
-fn read_records<'a>(
-    context: &Context<'_>,
-    sightings: impl Iterator<Item = &'a Sighting>,
-) -> Vec<Record<'a>> {
-    let mut sightings: Vec<&Sighting> = sightings.collect();
-    sightings.sort_by_cached_key(|sighting| order_key(sighting));
-    sightings.dedup();
-    let mut records: Vec<Record<'a>> = Vec::with_capacity(sightings.len());
-    for sighting in sightings {
-        match records.last_mut() {
-            Some(last) if same_state(last.sighting, sighting) => {
-                last.reads = last.reads.saturating_add(sighting.reads);
-                last.sighting = sighting;
-            }
-            Some(_) | None => records.push(Record {
-                sighting,
-                reads: sighting.reads,
-                newest: false,
-                owner: owner::classify(context, sighting.owner.as_deref()),
-                canaries: exact_canaries(context.run, sighting),
-            }),
-        }
-    }
-    let same_record = |a: &Record<'_>, b: &Record<'_>| id_key(a.sighting) == id_key(b.sighting);
-    for states in records.chunk_by_mut(same_record) {
-        let last = states.iter().map(|record| record.sighting.scan).max();
-        for record in states {
-            record.newest = Some(record.sighting.scan) == last;
-        }
-    }
-    records
-}
-
-fn exact_canaries(run: RunId, sighting: &Sighting) -> Vec<CanaryId> {
-    let exact = sighting
-        .canaries
-        .iter()
-        .filter(|seen| seen.exactness == Exactness::Exact && seen.id.run == run);
-    let ids: BTreeSet<CanaryId> = exact.map(|seen| seen.id).collect();
-    ids.into_iter().collect()
-}
-
-fn id_key(sighting: &Sighting) -> (RecordType, &str) {
-    (sighting.record_type, &sighting.record_id)
-}
-
-fn same_state(a: &Sighting, b: &Sighting) -> bool {
-    id_key(a) == id_key(b)
-        && a.owner == b.owner
-        && a.session == b.session
-        && a.canaries == b.canaries
-}
-
-/// A total order in which readings of one state of one record stand together, oldest first.
-fn order_key(sighting: &Sighting) -> impl Ord + use<'_> {
-    let canaries: Vec<(CanaryId, bool)> = sighting
-        .canaries
-        .iter()
-        .map(|seen| (seen.id, seen.exactness == Exactness::Exact))
-        .collect();
-    (
-        id_key(sighting),
-        (&sighting.owner, &sighting.session, canaries),
-        (sighting.scan, sighting.seen_at, sighting.position),
-        (sighting.role, sighting.body_hash, sighting.reads),
-        &sighting.excerpt,
-    )
 }

@@ -3,11 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Code, OpKind, Pattern, Proof, RecordType, Severity};
+use crate::model::{Code, OpId, OpKind, Pattern, Proof, RecordType, SessionIx, Severity, UserIx};
 
-use super::draft::Draft;
-use super::evidence::{Evidence, count};
+use super::counts::count;
+use super::draft::{Draft, STORY_OPS_MAX, Stranger};
+use super::evidence::Evidence;
 use super::owner::Owner;
+use super::reading::Record;
 use super::wording;
 
 /// Users from which on a shared fault is one of the channel.
@@ -63,44 +65,24 @@ pub(crate) fn tally(evidence: &Evidence<'_>) -> Tallies {
     let mut users: BTreeMap<(OpKind, StandIn), BTreeSet<u32>> = BTreeMap::new();
     let mut sharers: BTreeMap<&str, BTreeSet<u32>> = BTreeMap::new();
     for record in evidence.records.iter().filter(|record| record.newest) {
-        let sighting = record.sighting;
-        let senders = match sighting.record_type {
-            RecordType::Session => evidence.senders_of_session(&sighting.record_id),
-            RecordType::Message | RecordType::Fact => {
-                let first = record.canaries.first();
-                let sender = first.map(|canary| (canary.user, canary.session));
-                sender
-                    .filter(|(user, _)| evidence.has(*user))
-                    .into_iter()
-                    .collect()
+        for (user, session) in senders(evidence, record) {
+            if let Owner::Placeholder(name) = record.owner {
+                sharers.entry(name).or_default().insert(user.0);
             }
-            RecordType::Answer => Vec::new(),
-        };
-        let Some((user, session)) = senders.first().copied() else {
-            continue;
-        };
-        if let Owner::Placeholder(name) = record.owner {
-            sharers.entry(name).or_default().insert(user.0);
+            let kind = evidence.sessions.get(&session).map(|info| info.kind);
+            let Some(unit) = kind.filter(|kind| is_unit(*kind, record.sighting.record_type)) else {
+                continue;
+            };
+            *tallies.units.entry(unit).or_default() += 1;
+            let stand_in = match record.owner {
+                Owner::Placeholder(name) => Some(name.to_owned()),
+                Owner::Nobody => None,
+                Owner::User(_) | Owner::Foreign(_) => continue,
+            };
+            let key = (unit, stand_in);
+            tallies.stood_in.entry(key.clone()).or_default().units += 1;
+            users.entry(key).or_default().insert(user.0);
         }
-        let kind = evidence.sessions.get(&session).map(|info| info.kind);
-        let talks = kind.filter(|kind| *kind != OpKind::Upload);
-        let unit = match sighting.record_type {
-            RecordType::Session => talks,
-            RecordType::Fact => kind.filter(|kind| *kind == OpKind::Upload),
-            RecordType::Message | RecordType::Answer => None,
-        };
-        let Some(unit) = unit else {
-            continue;
-        };
-        *tallies.units.entry(unit).or_default() += 1;
-        let stand_in = match record.owner {
-            Owner::Placeholder(name) => Some(name.to_owned()),
-            Owner::Nobody => None,
-            Owner::User(_) | Owner::Foreign(_) => continue,
-        };
-        let key = (unit, stand_in);
-        tallies.stood_in.entry(key.clone()).or_default().units += 1;
-        users.entry(key).or_default().insert(user.0);
     }
     for (key, users) in users {
         tallies.stood_in.entry(key).or_default().users = count(users);
@@ -112,6 +94,31 @@ pub(crate) fn tally(evidence: &Evidence<'_>) -> Tallies {
     tallies
 }
 
+/// The bucket's users whose record this is, each with one session that says so.
+fn senders(evidence: &Evidence<'_>, record: &Record<'_>) -> Vec<(UserIx, SessionIx)> {
+    match record.sighting.record_type {
+        RecordType::Session => evidence.senders_of_session(&record.sighting.record_id),
+        RecordType::Message | RecordType::Fact => {
+            let canaries = record.canaries.iter();
+            let mut senders: Vec<_> = canaries.map(|c| (c.user, c.session)).collect();
+            senders.retain(|(user, _)| evidence.has(*user));
+            senders.dedup_by_key(|(user, _)| *user);
+            senders
+        }
+        RecordType::Answer => Vec::new(),
+    }
+}
+
+/// Of conversations the sessions are counted, as their messages have their owner; of uploads the
+/// facts.
+fn is_unit(kind: OpKind, record_type: RecordType) -> bool {
+    let unit = match kind {
+        OpKind::Chat | OpKind::Voice => RecordType::Session,
+        OpKind::Upload => RecordType::Fact,
+    };
+    record_type == unit
+}
+
 /// Folds drafts into each other. They are in their final order, so the first of those that are
 /// one becomes the root.
 pub(crate) fn fold(drafts: Vec<Draft>, tallies: &Tallies) -> Vec<Draft> {
@@ -120,6 +127,26 @@ pub(crate) fn fold(drafts: Vec<Draft>, tallies: &Tallies) -> Vec<Draft> {
         weigh_stand_in(draft, tallies);
     }
     fold_strangers(drafts)
+}
+
+/// The operations of a mixed record were judged in the buckets of their users.
+pub(crate) fn name_mixers(drafts: &mut [Draft], mixers: &BTreeMap<String, BTreeSet<OpId>>) {
+    let mixed = drafts
+        .iter_mut()
+        .filter(|draft| draft.finding.code == Code::ChunkMix);
+    for draft in mixed {
+        let finding = &mut draft.finding;
+        let id = finding
+            .affected
+            .first()
+            .and_then(|record| record.record_id.as_ref());
+        let ops = id.and_then(|id| mixers.get(id));
+        for op in ops.into_iter().flatten() {
+            if finding.ops.len() < STORY_OPS_MAX && !finding.ops.contains(op) {
+                finding.ops.push(*op);
+            }
+        }
+    }
 }
 
 fn stand_in_of(draft: &Draft) -> Option<StandIn> {
@@ -201,33 +228,25 @@ fn weigh_stand_in(draft: &mut Draft, tallies: &Tallies) {
     }
 }
 
-/// A message of another user that stands in a session explains one that is missing there.
+/// An answer of another user that stands in a session explains one that is missing there, each
+/// one of them, in the order of the session.
 fn fold_strangers(drafts: Vec<Draft>) -> Vec<Draft> {
-    let wanted: BTreeSet<String> = drafts
-        .iter()
-        .filter_map(|draft| draft.explained_by.clone())
-        .collect();
-    let mut roots: BTreeMap<String, usize> = BTreeMap::new();
-    let (explained, mut folded): (Vec<Draft>, Vec<Draft>) = drafts
+    let (gaps, mut folded): (Vec<Draft>, Vec<Draft>) = drafts
         .into_iter()
-        .partition(|draft| draft.explained_by.is_some());
-    for (place, root) in folded.iter().enumerate() {
-        let messages = root
-            .finding
-            .affected
-            .iter()
-            .filter(|record| record.record_type == RecordType::Message);
-        for id in messages.filter_map(|record| record.record_id.as_ref()) {
-            if root.finding.proof == Proof::Proved && wanted.contains(id) {
-                roots.entry(id.clone()).or_insert(place);
-            }
+        .partition(|draft| !draft.gap_in.is_empty());
+    let mut waiting: BTreeMap<String, BTreeMap<Stranger, usize>> = BTreeMap::new();
+    for (place, root) in folded.iter_mut().enumerate() {
+        for stranger in std::mem::take(&mut root.strangers) {
+            let there = waiting.entry(stranger.session.clone()).or_default();
+            there.entry(stranger).or_insert(place);
         }
     }
-    for draft in explained {
-        let place = draft.explained_by.as_ref().and_then(|id| roots.get(id));
-        match place.and_then(|place| folded.get_mut(*place)) {
-            Some(root) => root.finding.affected.extend(draft.finding.affected),
-            None => folded.push(draft),
+    for gap in gaps {
+        let mut names = gap.gap_in.iter();
+        let taken = names.find_map(|name| Some(waiting.get_mut(name)?.pop_first()?.1));
+        match taken.and_then(|place| folded.get_mut(place)) {
+            Some(root) => root.finding.affected.extend(gap.finding.affected),
+            None => folded.push(gap),
         }
     }
     folded

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Affected, Code, Finding, Micros, OpKind};
+use crate::model::{Affected, Code, Finding, Micros, OpId, OpKind};
 
 use super::Bucket;
 use super::control::Control;
@@ -52,9 +52,13 @@ pub fn combine(
     let mut drafts: Vec<Draft> = Vec::new();
     let mut tallies = Tallies::default();
     let mut unnamed = BTreeSet::new();
+    let mut mixers: BTreeMap<String, BTreeSet<OpId>> = BTreeMap::new();
     for bucket in buckets {
         drafts.extend(bucket.drafts);
         tallies.add(bucket.tallies);
+        for (record, ops) in bucket.mixers {
+            mixers.entry(record).or_default().extend(ops);
+        }
         for (kind, recovered) in bucket.recovered {
             *judgement.recovered.entry(kind).or_default() += recovered;
         }
@@ -67,7 +71,8 @@ pub fn combine(
         judgement.unattributable += counts.unattributable;
         unnamed.extend(counts.unnamed);
     }
-    judgement.unattributable += super::evidence::count(unnamed);
+    judgement.unattributable += super::counts::count(unnamed);
+    fold::name_mixers(&mut drafts, &mixers);
     sort(&mut drafts);
     let mut drafts = fold::fold(drafts, &tallies);
     // Folding may have made some graver.

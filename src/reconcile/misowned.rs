@@ -5,11 +5,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{CanaryId, Code, RecordType, SessionIx, UserIx};
+use crate::model::{CanaryId, Code, RecordType, Role, SessionIx, UserIx};
 
-use super::draft::{Draft, Group, Groups};
-use super::evidence::{Evidence, Record};
+use super::draft::{Draft, Group, Groups, Stranger};
+use super::evidence::Evidence;
 use super::owner::Owner;
+use super::reading::Record;
 use super::wording;
 
 /// What a root is: the order of the findings follows from it.
@@ -40,13 +41,17 @@ pub(crate) fn drafts(
                     }
                 }
             }
+            RecordType::Message | RecordType::Fact if record.canaries.is_empty() => {
+                for root in roots_of_session(evidence, record) {
+                    if let Some(group) = roots.get_mut(&root) {
+                        group.members.push((record, None));
+                    }
+                }
+            }
             RecordType::Message | RecordType::Fact => {
                 if let Some((root, canary)) = root_of(evidence, &roots, record, fits) {
-                    roots
-                        .entry(root)
-                        .or_default()
-                        .members
-                        .push((record, canary));
+                    let group = roots.entry(root).or_default();
+                    group.members.push((record, Some(canary)));
                 }
             }
             RecordType::Answer => {}
@@ -67,24 +72,32 @@ fn counts(record: &Record<'_>) -> bool {
     }
 }
 
+/// The sessions whose fate a text without a sound canary shares: it proves nothing by itself. One
+/// with a damaged canary may be of the user that this names, and of nobody else.
+fn roots_of_session<'a>(evidence: &Evidence<'a>, record: &Record<'a>) -> Vec<Root<'a>> {
+    let Some(id) = record.sighting.session.as_deref() else {
+        return Vec::new();
+    };
+    let of_sender = |sender: UserIx| {
+        let mut seen = record.sighting.canaries.iter();
+        seen.all(|canary| canary.id.user == sender)
+    };
+    evidence
+        .senders_of_session(id)
+        .into_iter()
+        .filter(|(sender, _)| of_sender(*sender))
+        .map(|(sender, _)| Root::Session(sender, id, record.owner))
+        .collect()
+}
+
 /// The root that a message or fact belongs to, and the canary by which it does.
 fn root_of<'a>(
     evidence: &Evidence<'a>,
     roots: &Groups<'_, 'a, Root<'a>>,
     record: &Record<'a>,
     fits: fn(Owner<'_>, UserIx) -> bool,
-) -> Option<(Root<'a>, Option<CanaryId>)> {
+) -> Option<(Root<'a>, CanaryId)> {
     let session = record.sighting.session.as_deref();
-    if record.canaries.is_empty() {
-        // Text without a canary proves nothing by itself, but it shares its session's fate.
-        let id = session?;
-        let of_session = evidence
-            .senders_of_session(id)
-            .into_iter()
-            .map(|(sender, _)| Root::Session(sender, id, record.owner))
-            .find(|root| roots.contains_key(root));
-        return of_session.map(|root| (root, None));
-    }
     if record.mixed() {
         return None;
     }
@@ -99,7 +112,7 @@ fn root_of<'a>(
     if let Some(id) = session {
         let root = Root::Session(canary.user, id, record.owner);
         if roots.contains_key(&root) {
-            return Some((root, Some(canary)));
+            return Some((root, canary));
         }
     }
     let first_item = evidence
@@ -107,7 +120,7 @@ fn root_of<'a>(
         .map_or(canary.item, |op| op.invocation.item_first);
     let place = (canary.session, first_item);
     let root = Root::Operation(canary.user, place, record.owner, session);
-    Some((root, Some(canary)))
+    Some((root, canary))
 }
 
 fn draft(evidence: &Evidence<'_>, code: Code, root: &Root<'_>, mut group: Group<'_, '_>) -> Draft {
@@ -129,8 +142,27 @@ fn draft(evidence: &Evidence<'_>, code: Code, root: &Root<'_>, mut group: Group<
     let mut draft = Draft::new(evidence, code, group.proof(), sender, affected);
     if let Owner::User(owner) = owner {
         draft.finding.found_under = Some(owner);
+        draft.strangers = strangers(&group);
     }
     draft.saying(claim, because)
+}
+
+/// The agent's messages among records of one user under another one.
+fn strangers(group: &Group<'_, '_>) -> Vec<Stranger> {
+    let of_agent = group.members.iter().filter(|(record, canary)| {
+        let sighting = record.sighting;
+        let agent = sighting.record_type == RecordType::Message && sighting.role != Role::User;
+        agent && record.proved() && canary.is_some()
+    });
+    of_agent
+        .filter_map(|(record, _)| {
+            Some(Stranger {
+                session: record.sighting.session.clone()?,
+                position: record.sighting.position,
+                record_id: record.sighting.record_id.clone(),
+            })
+        })
+        .collect()
 }
 
 fn words(sender: UserIx, owner: Owner<'_>, group: &Group<'_, '_>) -> (String, String) {

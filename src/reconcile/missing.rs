@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 
 use crate::model::{CanaryId, OpKind, OpRow, RecordType, Role};
 
-use super::evidence::{Absence, Evidence, Record, count};
+use super::counts::count;
+use super::evidence::{Absence, Evidence};
+use super::reading::Record;
 
 /// What is missing of one operation.
 #[derive(Debug, Clone, PartialEq, Eq)]

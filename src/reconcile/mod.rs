@@ -6,14 +6,15 @@
 //! division into buckets gives the same judgement. There is no way to the network or the disk
 //! from here, and no knowledge of the lab.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use crate::model::{Micros, OpKind, OpRow, RunId, Sighting};
+use crate::model::{Code, Micros, OpId, OpKind, OpRow, RunId, Sighting};
 use crate::scenario::Scenario;
 
 pub mod checks;
 mod control;
+mod counts;
 mod draft;
 mod evidence;
 mod fold;
@@ -23,6 +24,7 @@ mod misowned;
 mod missing;
 mod owner;
 mod pattern;
+mod reading;
 pub mod settle;
 #[cfg(test)]
 mod testing;
@@ -85,19 +87,21 @@ pub struct Context<'a> {
 pub struct Bucket {
     pub(crate) drafts: Vec<Draft>,
     pub(crate) recovered: BTreeMap<OpKind, u64>,
-    pub(crate) counts: evidence::Counts,
+    pub(crate) counts: counts::Counts,
     pub(crate) tallies: fold::Tallies,
+    pub(crate) mixers: BTreeMap<String, BTreeSet<OpId>>,
     pub(crate) pending: u64,
-    pub(crate) checker_errors: Vec<crate::model::Code>,
+    pub(crate) checker_errors: Vec<Code>,
 }
 
 /// Judges one bucket: the users whose numbers are in `users`.
 ///
-/// `ops` are all operations of these users. `sightings` are at least all those that name one of
-/// them: in a canary, exact or corrected, in the session's name, in a session id that one of
-/// their answers gave, or as the owner. A finding is made in the bucket of the user who sent
-/// what was found (the smallest, where there are several), so a sighting that is given to two
-/// buckets is reported once. Sightings of the planted control are passed over.
+/// `ops` are all operations of these users. `sightings` are all those that belong to one of them:
+/// a sighting belongs to every user that its canaries name, exact or corrected; without any, to
+/// the user in its session's name; else to the users whose answers gave its session's id; else to
+/// the user that is its owner. Further sightings do no harm. A finding is made in the bucket of
+/// the user who sent what was found (the smallest, where there are several), so a sighting that
+/// is given to two buckets is reported once. Sightings of the planted control are passed over.
 pub fn judge_users(
     context: &Context<'_>,
     users: Range<u32>,
@@ -110,6 +114,7 @@ pub fn judge_users(
         recovered: evidence.recovered(),
         counts: evidence.counts(),
         tallies: fold::tally(&evidence),
+        mixers: evidence.mixers(),
         pending: missing::pending(&evidence),
         ..Bucket::default()
     };

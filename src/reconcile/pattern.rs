@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::model::limits::CAPSULES_PER_CODE_MAX;
 use crate::model::{Code, Micros, OpId, Pattern, UserIx};
 
-use super::draft::Draft;
+use super::draft::{Draft, STORY_OPS_MAX};
 
 /// Operations on either side of a time that hints are drawn from.
 pub const NEIGHBOURS_EACH_SIDE: usize = 8;
@@ -49,7 +49,7 @@ pub(crate) fn hint(drafts: &mut [Draft], neighbours: &mut dyn FnMut(Micros) -> V
         };
         let beside = Beside::new(sender, owner, span, neighbours);
         if let Some(op) = beside.op.filter(|op| !draft.finding.ops.contains(op)) {
-            draft.finding.ops.truncate(2);
+            draft.finding.ops.truncate(STORY_OPS_MAX - 1);
             draft.finding.ops.push(op);
         }
         if latched.contains(&owner) {
@@ -148,5 +148,76 @@ impl Beside {
             op: nearest.map(|(_, op)| op),
             next_or_previous,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{History, SESSIONS_EACH, owner};
+    use super::super::{Control, combine, judge_users};
+    use super::*;
+    use crate::model::Finding;
+
+    /// Judges with the history's own operations as neighbours.
+    fn findings(history: &History) -> Vec<Finding> {
+        let context = history.context();
+        let users = 0..history.users;
+        let bucket = judge_users(&context, users, &history.ops, &history.sightings);
+        let mut all: Vec<Neighbour> = history
+            .ops
+            .iter()
+            .map(|op| Neighbour {
+                op: op.invocation.op,
+                user: op.invocation.user,
+                invoked: op.invocation.invoked,
+            })
+            .collect();
+        all.sort_by_key(|neighbour| (neighbour.invoked, neighbour.op));
+        let mut near = |at: Micros| {
+            let after = all.partition_point(|neighbour| neighbour.invoked <= at);
+            let from = after.saturating_sub(NEIGHBOURS_EACH_SIDE);
+            let to = all.len().min(after + NEIGHBOURS_EACH_SIDE);
+            all[from..to].to_vec()
+        };
+        combine([bucket], Control::default(), &mut near).findings
+    }
+
+    fn patterns(history: &History) -> Vec<Option<Pattern>> {
+        let findings = findings(history);
+        findings.iter().map(|finding| finding.pattern).collect()
+    }
+
+    /// Puts the chat session of each user under another one.
+    fn under(owners: &[(u32, u32)]) -> History {
+        let mut history = History::new(8, 1);
+        for (user, stored_under) in owners {
+            history.own_session(user * SESSIONS_EACH, Some(&owner(*stored_under)));
+        }
+        history
+    }
+
+    #[test]
+    fn the_next_users_request_looks_like_late_binding() {
+        let history = under(&[(1, 2), (4, 5)]);
+        assert_eq!(patterns(&history), [Some(Pattern::LateBinding); 2]);
+        // The other user's operation is part of the story.
+        let story = &findings(&history)[0].ops;
+        assert_eq!(story.len(), 2);
+        assert_eq!(story[1].session.0 / SESSIONS_EACH, 2);
+    }
+
+    #[test]
+    fn one_owner_for_many_looks_latched() {
+        let history = under(&[(1, 7), (3, 7), (5, 7)]);
+        assert_eq!(patterns(&history), [Some(Pattern::Latch); 3]);
+    }
+
+    #[test]
+    fn exchanged_users_look_swapped_and_others_like_nothing() {
+        assert_eq!(
+            patterns(&under(&[(1, 6), (6, 1)])),
+            [Some(Pattern::Swap); 2]
+        );
+        assert_eq!(patterns(&under(&[(0, 4), (2, 6)])), [None; 2]);
     }
 }

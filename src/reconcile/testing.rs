@@ -1,11 +1,12 @@
 //! Perfect histories for tests, to be spoilt one item at a time.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use crate::model::{
     CanaryId, CanaryKind, Completion, Echo, Exactness, Finding, GroupIx, Invocation, Micros, OpId,
-    OpKind, OpRow, Outcome, Promise, RecordType, Role, RunId, SeenCanary, SessionIx, Sighting,
-    TraitSet, UserIx,
+    OpKind, OpRow, Outcome, Promise, Proof, RecordType, Role, RunId, SeenCanary, SessionIx,
+    Sighting, TraitSet, UserIx,
 };
 use crate::scenario::{
     AuthKind, Executor, Group, Memory, OwnerTemplate, Paths, Pause, PerChannel, Scenario,
@@ -195,7 +196,7 @@ impl History {
             let sightings: Vec<Sighting> = self
                 .sightings
                 .iter()
-                .filter(|sighting| names(sighting, &ops, &range))
+                .filter(|sighting| belongs(sighting, &self.ops, &range))
                 .cloned()
                 .collect();
             buckets.push(judge_users(context, range, &ops, &sightings));
@@ -256,8 +257,9 @@ impl History {
 
     fn talk(&mut self, user: u32, session: u32, kind: OpKind, turns: u16) {
         let name = session_name(session);
-        self.sightings
-            .push(sighting(RecordType::Session, &name, user));
+        let mut record = sighting(RecordType::Session, &name, user);
+        record.session = Some(name.clone());
+        self.sightings.push(record);
         for seq in 0..turns {
             let invoked = Micros(u64::from(session) * 10 + u64::from(seq) * 1_000_000);
             let mut op = op_at(user, session, invoked, Some(Micros(invoked.0 + 500_000)));
@@ -358,27 +360,64 @@ pub(crate) fn answer(asker: u32, session: u32, holds: CanaryId) -> Sighting {
     answer
 }
 
-/// The ledger's rule for buckets.
-fn names(sighting: &Sighting, ops: &[OpRow], users: &std::ops::Range<u32>) -> bool {
-    let session = match sighting.record_type {
-        RecordType::Session => Some(sighting.record_id.as_str()),
-        RecordType::Message | RecordType::Fact | RecordType::Answer => sighting.session.as_deref(),
+/// Each finding as `code proof: records`, the record or what is absent, with `+` before those
+/// of another code.
+pub(crate) fn told(findings: &[Finding]) -> Vec<String> {
+    let tell = |finding: &Finding| {
+        let records: Vec<String> = finding
+            .affected
+            .iter()
+            .map(|record| {
+                let canary = record
+                    .canary
+                    .map(|c| format!("s{}.{}", c.session.0, c.item));
+                let absent = format!("no {}", canary.unwrap_or_default());
+                let id = record.record_id.clone().unwrap_or(absent);
+                let folded = if record.code == finding.code { "" } else { "+" };
+                format!("{folded}{id}")
+            })
+            .collect();
+        let proof = match finding.proof {
+            Proof::Proved => "",
+            Proof::Suggested => "?",
+        };
+        format!("{}{proof}: {}", finding.code, records.join(" "))
     };
-    let by_claim = ops
-        .iter()
-        .filter_map(|op| op.completion.as_ref())
-        .any(|end| end.server_session.is_some() && end.server_session.as_deref() == session);
-    let by_name = session
-        .and_then(RunId::parse_session_name)
-        .map(|(_, user, _)| user);
-    let by_owner = sighting
-        .owner
-        .as_deref()
-        .and_then(|owner| owner.strip_prefix("dev-oid-"));
-    let by_owner = by_owner
-        .and_then(RunId::parse_user_name)
-        .map(|(_, user)| user);
-    let by_canary = sighting.canaries.iter().map(|seen| seen.id.user);
-    let mut named = by_canary.chain(by_name).chain(by_owner);
-    by_claim || named.any(|user| users.contains(&user.0))
+    findings.iter().map(tell).collect()
+}
+
+/// Spoils a history of three users with two chat turns each.
+pub(crate) fn spoilt(spoil: impl FnOnce(&mut History)) -> History {
+    let mut history = History::new(3, 2);
+    spoil(&mut history);
+    history
+}
+
+pub(crate) fn check(spoil: impl FnOnce(&mut History), expected: &[&str]) {
+    assert_eq!(told(&spoilt(spoil).findings()), expected);
+}
+
+/// The ledger's rule for buckets.
+fn belongs(sighting: &Sighting, all_ops: &[OpRow], users: &Range<u32>) -> bool {
+    let ours = |user: UserIx| users.contains(&user.0);
+    if !sighting.canaries.is_empty() {
+        return sighting.canaries.iter().any(|seen| ours(seen.id.user));
+    }
+    let session = sighting.session.as_deref();
+    if let Some((_, user, _)) = session.and_then(RunId::parse_session_name) {
+        return ours(user);
+    }
+    let claims = |op: &&OpRow| {
+        let end = op.completion.as_ref();
+        let name = end.and_then(|end| end.server_session.as_deref());
+        name.is_some() && name == session
+    };
+    let claimants: Vec<&OpRow> = all_ops.iter().filter(claims).collect();
+    if !claimants.is_empty() {
+        return claimants.iter().any(|op| ours(op.invocation.user));
+    }
+    let owner = sighting.owner.as_deref();
+    let name = owner.and_then(|owner| owner.strip_prefix("dev-oid-"));
+    name.and_then(RunId::parse_user_name)
+        .is_some_and(|(_, user)| ours(user))
 }

@@ -81,3 +81,191 @@ fn holds(
         InconclusiveReason::NoReadBack => !read,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{History, owner};
+    use super::super::{Control, Micros};
+    use super::*;
+    use crate::model::Outcome;
+
+    struct Case {
+        history: History,
+        ended: RunEnd,
+        read_back: ReadBack,
+        control: Control,
+        ok: BTreeMap<OpKind, u64>,
+        pairs: u64,
+        saturated: bool,
+    }
+
+    impl Case {
+        fn clean() -> Self {
+            let history = History::new(3, 2);
+            Self {
+                ended: RunEnd::Finished,
+                read_back: history.context().read_back,
+                control: Control {
+                    planted: 2,
+                    found: 2,
+                },
+                ok: OpKind::ALL.into_iter().map(|kind| (kind, 1)).collect(),
+                pairs: 1,
+                saturated: false,
+                history,
+            }
+        }
+
+        fn verdict(&self) -> (Verdict, Vec<InconclusiveReason>) {
+            let context = Context {
+                ended: self.ended,
+                read_back: self.read_back,
+                ..self.history.context()
+            };
+            let mut judgement = self.history.judge_sharded(&context, 2);
+            judgement.control = self.control;
+            let facts = Facts {
+                planned: &OpKind::ALL,
+                ok: &self.ok,
+                exposure: Exposure {
+                    pairs: self.pairs,
+                    peak_users: 3,
+                },
+                generator: &GeneratorHealth {
+                    saturated: self.saturated,
+                    schedule_lag_us: [0; 3],
+                    cpu_seconds: 0.0,
+                    rss_max_bytes: 0,
+                },
+            };
+            verdict(&context, &judgement, &facts)
+        }
+    }
+
+    fn read_back(settled: bool, complete: bool) -> ReadBack {
+        ReadBack::Some {
+            settled,
+            complete,
+            read_from: Micros(100_000_000),
+        }
+    }
+
+    #[test]
+    fn each_reason_alone_makes_a_run_inconclusive() {
+        type Change = fn(&mut Case);
+        let table: [(&[InconclusiveReason], Change); 13] = [
+            (&[], |_| {}),
+            (&[InconclusiveReason::NoEvidence], |case| {
+                case.ok.remove(&OpKind::Voice);
+            }),
+            (&[InconclusiveReason::NoOverlap], |case| case.pairs = 0),
+            (&[InconclusiveReason::ControlMissed], |case| {
+                case.control.found = 1;
+            }),
+            (&[InconclusiveReason::ControlMissed], |case| {
+                case.control = Control::default();
+            }),
+            (&[InconclusiveReason::ReadBackIncomplete], |case| {
+                case.read_back = read_back(false, false);
+            }),
+            (&[InconclusiveReason::NotSettled], |case| {
+                case.read_back = read_back(false, true);
+            }),
+            (&[InconclusiveReason::GeneratorSaturated], |case| {
+                case.saturated = true;
+            }),
+            (&[InconclusiveReason::LedgerGap], |case| {
+                case.history.ops.remove(0);
+            }),
+            (&[InconclusiveReason::TargetLost], |case| {
+                case.ended = RunEnd::TargetLost;
+            }),
+            (&[InconclusiveReason::Interrupted], |case| {
+                case.ended = RunEnd::Interrupted;
+            }),
+            // What a killed tester had not written down is expected.
+            (&[InconclusiveReason::Interrupted], |case| {
+                case.ended = RunEnd::Crashed;
+                case.history.ops.remove(0);
+            }),
+            (&[InconclusiveReason::NoReadBack], |case| {
+                case.read_back = ReadBack::None;
+                case.control = Control::default();
+            }),
+        ];
+        for (reasons, change) in table {
+            let mut case = Case::clean();
+            change(&mut case);
+            let verdict = if reasons.is_empty() {
+                Verdict::Pass
+            } else {
+                Verdict::Inconclusive
+            };
+            assert_eq!(case.verdict(), (verdict, reasons.to_vec()));
+        }
+    }
+
+    #[test]
+    fn what_may_yet_come_is_not_settled() {
+        let mut case = Case::clean();
+        case.history.remove("m0.1u");
+        case.read_back = ReadBack::Some {
+            settled: true,
+            complete: true,
+            read_from: Micros(1_600_000),
+        };
+        let (verdict, reasons) = case.verdict();
+        assert_eq!(verdict, Verdict::Inconclusive);
+        assert_eq!(reasons, [InconclusiveReason::NotSettled]);
+    }
+
+    #[test]
+    fn what_is_proved_stands_whatever_is_missing() {
+        let mut case = Case::clean();
+        case.history.own_session(0, Some(&owner(1)));
+        assert_eq!(case.verdict(), (Verdict::Fail, vec![]));
+        case.ended = RunEnd::TargetLost;
+        case.read_back = read_back(false, false);
+        assert_eq!(case.verdict().0, Verdict::Fail);
+    }
+
+    #[test]
+    fn suggestions_and_ghosts_do_not_fail() {
+        let mut case = Case::clean();
+        case.history.own_session(0, Some(&owner(1)));
+        for sighting in &mut case.history.sightings {
+            sighting.reads = 1;
+        }
+        assert_eq!(case.verdict().0, Verdict::Pass);
+        let mut case = Case::clean();
+        case.history.end(0, 1).outcome = Outcome::Refused;
+        assert!(!case.history.findings().is_empty());
+        assert_eq!(case.verdict(), (Verdict::Pass, vec![]));
+    }
+
+    #[test]
+    fn a_broken_check_cannot_pass() {
+        let case = Case::clean();
+        let context = case.history.context();
+        let mut judgement = case.history.judge();
+        judgement
+            .checker_errors
+            .insert(crate::model::Code::Duplicate);
+        assert!(holds(
+            InconclusiveReason::CheckerError,
+            &context,
+            &judgement,
+            &Facts {
+                planned: &[],
+                ok: &case.ok,
+                exposure: Exposure::default(),
+                generator: &GeneratorHealth {
+                    saturated: false,
+                    schedule_lag_us: [0; 3],
+                    cpu_seconds: 0.0,
+                    rss_max_bytes: 0,
+                },
+            },
+        ));
+    }
+}

@@ -4,8 +4,8 @@ use std::fmt;
 
 use crate::model::{RecordType, UserIx};
 
-use super::evidence::Record;
 use super::owner::Owner;
+use super::reading::Record;
 
 /// Characters of an id or owner that a sentence shows.
 const NAME_CHARS_MAX: usize = 80;

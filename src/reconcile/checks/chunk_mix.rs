@@ -1,10 +1,11 @@
 //! `chunk-mix`: one stored record that holds canaries of two users.
 
-use crate::model::{Code, UserIx};
+use crate::model::{CanaryId, Code, UserIx};
 
 use super::super::draft::Group;
-use super::super::evidence::{Evidence, Record};
+use super::super::evidence::Evidence;
 use super::super::owner::Owner;
+use super::super::reading::Record;
 use super::super::{Draft, wording};
 use super::Check;
 
@@ -28,41 +29,37 @@ impl Check for ChunkMix {
     }
 
     fn check(&self, evidence: &Evidence<'_>) -> Vec<Draft> {
-        let mut drafts: Vec<Draft> = Vec::new();
         let mut last_id = None;
+        let mut drafts = Vec::new();
         for record in evidence.records.iter().filter(|record| record.mixed()) {
             let id = Some((record.sighting.record_type, &record.sighting.record_id));
-            let sender = record.users().next().filter(|user| evidence.has(*user));
-            let Some(sender) = sender.filter(|_| id != last_id) else {
-                continue;
-            };
-            last_id = id;
-            drafts.push(draft(evidence, sender, record));
+            let intruder = intruder(record).filter(|canary| evidence.has(canary.user));
+            if let Some(intruder) = intruder.filter(|_| id != last_id) {
+                last_id = id;
+                drafts.push(draft(evidence, record, intruder));
+            }
         }
         drafts
     }
 }
 
-fn draft(evidence: &Evidence<'_>, sender: UserIx, record: &Record<'_>) -> Draft {
-    let owner = match record.owner {
-        Owner::User(owner) => Some(owner),
-        Owner::Placeholder(_) | Owner::Nobody | Owner::Foreign(_) => None,
-    };
-    // The canary that should not be there; the one of the other user where nobody is the owner.
-    let intruder = record
-        .canaries
-        .iter()
-        .copied()
-        .find(|canary| Some(canary.user) != owner.or(Some(sender)));
+/// The first canary that should not be there: of another user than the owner.
+fn intruder(record: &Record<'_>) -> Option<CanaryId> {
+    let mut canaries = record.canaries.iter().copied();
+    canaries.find(|canary| record.owner != Owner::User(canary.user))
+}
+
+fn draft(evidence: &Evidence<'_>, record: &Record<'_>, intruder: CanaryId) -> Draft {
     let group = Group {
-        members: vec![(record, intruder)],
+        members: vec![(record, Some(intruder))],
     };
     let mut users: Vec<UserIx> = record.users().collect();
     users.dedup();
     let named: Vec<String> = users.iter().map(|user| wording::user(*user)).collect();
     let named = named.join(" and ");
     let affected = group.affected(evidence, Code::ChunkMix);
-    let mut draft = Draft::new(evidence, Code::ChunkMix, group.proof(), sender, affected).saying(
+    let proof = group.proof();
+    let mut draft = Draft::new(evidence, Code::ChunkMix, proof, intruder.user, affected).saying(
         format!(
             "text of {named} is mixed in {}, stored {}",
             wording::record(record),
@@ -70,15 +67,43 @@ fn draft(evidence: &Evidence<'_>, sender: UserIx, record: &Record<'_>) -> Draft 
         ),
         format!("the record holds exact canaries of {named}, and nobody sent both"),
     );
-    let first_of = |user: &UserIx| {
-        let mut canaries = record.canaries.iter().copied();
-        canaries.find(|canary| canary.user == *user)
-    };
-    draft.finding.ops = users
-        .iter()
-        .filter_map(first_of)
-        .filter_map(|canary| evidence.op_id_of(canary))
-        .collect();
-    draft.finding.found_under = owner;
+    if let Owner::User(owner) = record.owner {
+        draft.finding.found_under = Some(owner);
+    }
     draft
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::testing::{canary, check, exact, spoilt, told};
+    use crate::model::{CanaryKind, UserIx};
+
+    #[test]
+    fn two_users_in_one_piece_are_mixed_and_nothing_more() {
+        let history = spoilt(|history| {
+            let foreign = canary(2, 7, 4, CanaryKind::Block);
+            history.record("f1.1").canaries.push(exact(foreign));
+        });
+        let findings = history.findings();
+        assert_eq!(told(&findings), ["chunk-mix: f1.1"]);
+        assert_eq!(
+            (findings[0].sender, findings[0].found_under),
+            (Some(UserIx(2)), Some(UserIx(0)))
+        );
+        assert_eq!(
+            findings[0].affected[0].canary,
+            Some(canary(2, 7, 4, CanaryKind::Block))
+        );
+        // Both operations tell the story, from whatever buckets.
+        assert_eq!(findings[0].ops.len(), 2);
+        assert_eq!(history.judge().crossed_sessions, 1);
+        // An answer that holds both is judged by whose session it is in.
+        check(
+            |history| {
+                let foreign = canary(2, 6, 0, CanaryKind::Turn);
+                history.record("m0.1a").canaries.push(exact(foreign));
+            },
+            &["wrong-owner: m0.1a"],
+        );
+    }
 }

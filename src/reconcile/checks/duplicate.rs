@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::model::{CanaryId, Code, OpId, Proof, RecordType, Role, UserIx};
 
 use super::super::draft::{Group, Groups, proof};
-use super::super::evidence::{Evidence, Record};
+use super::super::evidence::Evidence;
+use super::super::reading::Record;
 use super::super::{Draft, wording};
 use super::Check;
 
@@ -176,4 +177,68 @@ fn draft(evidence: &Evidence<'_>, sender: UserIx, key: OpKey, extras: &Extras<'_
         ),
         format!("{certainty} under different record ids, and each text was promised once"),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::testing::{History, check};
+    use crate::model::Role;
+
+    fn copy(history: &mut History, id: &str, new_id: &str, position: u32) {
+        let mut copy = history.record(id).clone();
+        copy.record_id = new_id.to_owned();
+        copy.position = position;
+        history.sightings.push(copy);
+    }
+
+    #[test]
+    fn copies_beyond_the_first_are_duplicates_of_their_operation() {
+        check(
+            |history| {
+                copy(history, "m0.1u", "x1", 8);
+                copy(history, "m0.1a", "x2", 9);
+                copy(history, "f1.2", "x3", 9);
+            },
+            &["duplicate: x1 x2", "duplicate: x3"],
+        );
+        // An answer alone is not what a user sent.
+        check(
+            |history| copy(history, "m0.1a", "x2", 9),
+            &["duplicate?: x2"],
+        );
+        // The same id on two pages is one record.
+        check(|history| copy(history, "m0.1u", "m0.1u", 9), &[]);
+    }
+
+    #[test]
+    fn overlapping_pieces_and_other_places_are_no_duplicates() {
+        check(
+            |history| {
+                copy(history, "f1.2", "overlap", 9);
+                history.record("overlap").body_hash += 1;
+            },
+            &[],
+        );
+        check(
+            |history| {
+                copy(history, "f1.2", "elsewhere", 9);
+                history.record("elsewhere").owner = Some("poc-user".to_owned());
+            },
+            &["placeholder-owner: elsewhere"],
+        );
+    }
+
+    #[test]
+    fn without_roles_a_doubled_turn_is_still_seen() {
+        check(
+            |history| {
+                copy(history, "m0.1u", "x1", 8);
+                copy(history, "m0.1a", "x2", 9);
+                for sighting in &mut history.sightings {
+                    sighting.role = Role::Other;
+                }
+            },
+            &["duplicate: x1 x2"],
+        );
+    }
 }

@@ -33,3 +33,22 @@ impl Check for ForeignOwner {
 fn fits(owner: Owner<'_>, _sender: UserIx) -> bool {
     matches!(owner, Owner::Foreign(_))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::testing::{session_name, spoilt, told};
+
+    #[test]
+    fn owners_are_told_apart() {
+        let session = session_name(3);
+        let all = format!("{session} m3.0u m3.0a m3.1u m3.1a");
+        for (stored, code) in [
+            (Some("poc-user"), "placeholder-owner"),
+            (None, "missing-owner"),
+            (Some("alice@example.org"), "foreign-owner"),
+        ] {
+            let history = spoilt(|history| history.own_session(3, stored));
+            assert_eq!(told(&history.findings()), [format!("{code}: {all}")]);
+        }
+    }
+}

@@ -2,8 +2,9 @@
 
 use crate::model::{Code, OpRow, Outcome};
 
+use super::super::counts::count;
 use super::super::draft::Group;
-use super::super::evidence::{Evidence, count};
+use super::super::evidence::Evidence;
 use super::super::{Draft, wording};
 use super::Check;
 
@@ -72,4 +73,23 @@ fn draft(evidence: &Evidence<'_>, op: &OpRow) -> Option<Draft> {
             wording::counted(records, "record", "records")
         ),
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::testing::{check, spoilt};
+    use crate::model::Outcome;
+
+    #[test]
+    fn refused_and_stored_is_a_ghost_and_unsent_is_our_own_fault() {
+        for outcome in [Outcome::Refused, Outcome::SoftFail] {
+            check(
+                |history| history.end(0, 1).outcome = outcome,
+                &["ghost: m0.1u m0.1a"],
+            );
+        }
+        let history = spoilt(|history| history.end(0, 1).outcome = Outcome::Unsent);
+        let judgement = history.judge();
+        assert_eq!((judgement.findings.len(), judgement.ledger_gap), (0, 1));
+    }
 }

@@ -1,11 +1,9 @@
 //! `lost`: acknowledged and never stored.
 
-use std::collections::BTreeMap;
-
-use crate::model::{Affected, Code, OpKind, OpRow, Pattern, RecordType, Role, SessionIx, UserIx};
+use crate::model::{Affected, Code, OpKind, OpRow, Pattern, RecordType, UserIx};
 
 use super::super::draft::proof;
-use super::super::evidence::{Absence, Evidence, Record};
+use super::super::evidence::{Absence, Evidence};
 use super::super::missing::{self, Missing};
 use super::super::{Draft, wording};
 use super::Check;
@@ -31,7 +29,6 @@ impl Check for Lost {
     }
 
     fn check(&self, evidence: &Evidence<'_>) -> Vec<Draft> {
-        let mut strangers = Strangers::default();
         evidence
             .own_ops()
             .filter(|op| evidence.absence(op) == Absence::Proved)
@@ -40,7 +37,7 @@ impl Check for Lost {
                     user,
                     assistant,
                     all,
-                } => Some(turn(evidence, op, &mut strangers, (user, assistant, all))),
+                } => Some(turn(evidence, op, (user, assistant, all))),
                 Missing::Document => Some(document(evidence, op)),
                 Missing::Nothing | Missing::Blocks(_) => None,
             })
@@ -48,63 +45,7 @@ impl Check for Lost {
     }
 }
 
-/// Messages of other users in the sessions of ours, by session and role: each may stand where
-/// one of ours is missing, once.
-#[derive(Debug, Default)]
-struct Strangers<'a> {
-    left: BTreeMap<SessionIx, Vec<&'a str>>,
-    listed: bool,
-}
-
-impl<'a> Strangers<'a> {
-    fn take(&mut self, evidence: &Evidence<'a>, session: SessionIx) -> Option<String> {
-        if !self.listed {
-            self.listed = true;
-            self.left = list_strangers(evidence);
-        }
-        self.left.get_mut(&session)?.pop().map(str::to_owned)
-    }
-}
-
-fn list_strangers<'a>(evidence: &Evidence<'a>) -> BTreeMap<SessionIx, Vec<&'a str>> {
-    let mut found: BTreeMap<SessionIx, Vec<&Record<'a>>> = BTreeMap::new();
-    for record in evidence.records.iter().filter(|record| stands_in(record)) {
-        let id = record.sighting.session.as_deref().unwrap_or_default();
-        for (user, session) in evidence.senders_of_session(id) {
-            if record.users().all(|sender| sender != user) {
-                found.entry(session).or_default().push(record);
-            }
-        }
-    }
-    let in_order = |mut records: Vec<&Record<'a>>| {
-        // The first in the store is taken first, and taking is from the end.
-        records.sort_by_key(|record| (record.sighting.position, &record.sighting.record_id));
-        records.dedup_by_key(|record| &record.sighting.record_id);
-        records.reverse();
-        records
-            .into_iter()
-            .map(|record| record.sighting.record_id.as_str())
-            .collect()
-    };
-    found
-        .into_iter()
-        .map(|(session, records)| (session, in_order(records)))
-        .collect()
-}
-
-fn stands_in(record: &Record<'_>) -> bool {
-    record.sighting.record_type == RecordType::Message
-        && record.sighting.role != Role::User
-        && record.proved()
-        && !record.canaries.is_empty()
-}
-
-fn turn<'a>(
-    evidence: &Evidence<'a>,
-    op: &OpRow,
-    strangers: &mut Strangers<'a>,
-    (user, assistant, all): (bool, bool, bool),
-) -> Draft {
+fn turn(evidence: &Evidence<'_>, op: &OpRow, (user, assistant, all): (bool, bool, bool)) -> Draft {
     let what = match (user, assistant) {
         (true, true) => "turn and the answer to it are",
         (false, true) => "answer is",
@@ -115,7 +56,7 @@ fn turn<'a>(
         draft.finding.pattern = Some(Pattern::Silent);
     }
     if assistant && !user {
-        draft.explained_by = strangers.take(evidence, op.invocation.op.session);
+        draft.gap_in = evidence.names_of(op.invocation.op.session);
     }
     draft
 }
@@ -153,4 +94,154 @@ fn draft(evidence: &Evidence<'_>, op: &OpRow, record_type: RecordType, what: &st
              answer"
         ),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::testing::{History, canary, check, exact, spoilt, told};
+    use super::super::super::{Context, ReadBack};
+    use crate::model::{CanaryKind, Micros, Outcome, Pattern, RecordType, Role, UserIx};
+
+    #[test]
+    fn what_was_promised_and_is_nowhere_is_lost() {
+        check(
+            |history| {
+                history.remove("m0.1u");
+                history.remove("m0.1a");
+            },
+            &["lost: no s0.1"],
+        );
+        check(|history| drop(history.remove("m0.1a")), &["lost: no s0.1"]);
+        check(|history| drop(history.remove("m0.1u")), &["lost: no s0.1"]);
+        let history = spoilt(|history| {
+            for id in ["f1.0", "f1.1", "f1.2"] {
+                history.remove(id);
+            }
+        });
+        assert_eq!(told(&history.findings()), ["lost: no s1.0"]);
+        assert_eq!(history.findings()[0].pattern, Some(Pattern::Silent));
+    }
+
+    #[test]
+    fn what_was_not_promised_is_not_lost() {
+        check(
+            |history| {
+                history.end(0, 1).promise.assistant_message = false;
+                history.remove("m0.1a");
+            },
+            &[],
+        );
+        for outcome in [
+            Outcome::Unknown,
+            Outcome::Refused,
+            Outcome::SoftFail,
+            Outcome::Unsent,
+        ] {
+            check(
+                |history| {
+                    history.end(0, 1).outcome = outcome;
+                    history.remove("m0.1u");
+                    history.remove("m0.1a");
+                },
+                &[],
+            );
+        }
+    }
+
+    #[test]
+    fn absence_is_pending_until_it_can_be_proved() {
+        let history = spoilt(|history| drop(history.remove("m0.1u")));
+        let settled = |settled, complete, read_from| ReadBack::Some {
+            settled,
+            complete,
+            read_from: Micros(read_from),
+        };
+        // The turn was answered at 1.5 s, and the deadline is 5 s.
+        for (read_back, lost, pending) in [
+            (ReadBack::None, 0, 0),
+            (settled(false, true, 100_000_000), 0, 1),
+            (settled(true, false, 100_000_000), 0, 1),
+            (settled(true, true, 6_499_999), 0, 1),
+            (settled(true, true, 6_500_000), 1, 0),
+        ] {
+            let context = Context {
+                read_back,
+                ..history.context()
+            };
+            let judgement = history.judge_sharded(&context, 3);
+            assert_eq!(judgement.findings.len(), lost, "{read_back:?}");
+            assert_eq!(judgement.pending, pending, "{read_back:?}");
+        }
+    }
+
+    #[test]
+    fn overlapping_turns_of_one_session_only_suggest() {
+        check(
+            |history| {
+                history.op(0, 0).completion = None;
+                history.remove("m0.1u");
+            },
+            &["lost?: no s0.1"],
+        );
+        // An unknown turn at the end of a session had nothing beside it.
+        check(
+            |history| {
+                history.op(0, 1).completion = None;
+                history.remove("m0.0u");
+            },
+            &["lost: no s0.0"],
+        );
+    }
+
+    #[test]
+    fn without_roles_any_two_records_keep_both_promises() {
+        let blank = |history: &mut History| {
+            for sighting in &mut history.sightings {
+                sighting.role = Role::Other;
+            }
+        };
+        check(blank, &[]);
+        // Question and answer may be the same text.
+        let echo = |history: &mut History| {
+            for sighting in &mut history.sightings {
+                if sighting.record_type == RecordType::Message {
+                    sighting.body_hash = u64::from(sighting.position / 2);
+                }
+            }
+        };
+        check(
+            |history| {
+                blank(history);
+                echo(history);
+            },
+            &[],
+        );
+        check(
+            |history| {
+                blank(history);
+                history.remove("m0.1u");
+            },
+            &["lost: no s0.1"],
+        );
+    }
+
+    #[test]
+    fn another_users_answer_explains_the_one_that_is_missing() {
+        let history = spoilt(|history| {
+            history.record("m0.1a").canaries = vec![exact(canary(2, 6, 0, CanaryKind::Turn))];
+        });
+        let findings = history.findings();
+        assert_eq!(told(&findings), ["wrong-owner: m0.1a +no s0.1"]);
+        assert_eq!(
+            (findings[0].sender, findings[0].found_under),
+            (Some(UserIx(2)), Some(UserIx(0)))
+        );
+        // It is found from any bucket.
+        for width in 1..4 {
+            assert_eq!(
+                history.judge_sharded(&history.context(), width).findings,
+                findings
+            );
+        }
+    }
 }

@@ -33,3 +33,42 @@ impl Check for MissingOwner {
 fn fits(owner: Owner<'_>, _sender: UserIx) -> bool {
     owner == Owner::Nobody
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::testing::{owner, session_name, spoilt, told};
+
+    #[test]
+    fn messages_without_a_canary_share_the_fate_of_their_session() {
+        let history = spoilt(|history| {
+            history.record("m0.1a").canaries.clear();
+            history.end(0, 1).promise.assistant_message = false;
+            history.own_session(0, None);
+        });
+        let session = session_name(0);
+        assert_eq!(
+            told(&history.findings()),
+            [format!("missing-owner: {session} m0.0u m0.0a m0.1u m0.1a")]
+        );
+    }
+
+    #[test]
+    fn identity_that_came_late_is_not_missing_but_a_stranger_has_seen() {
+        for (stored, expected) in [
+            (None, vec![]),
+            (Some("poc-user"), vec![]),
+            (
+                Some(owner(1)).as_deref(),
+                vec![format!("wrong-owner: {}", session_name(0))],
+            ),
+        ] {
+            let history = spoilt(|history| {
+                let mut earlier = history.record(&session_name(0)).clone();
+                earlier.owner = stored.map(str::to_owned);
+                earlier.scan = 2;
+                history.sightings.push(earlier);
+            });
+            assert_eq!(told(&history.findings()), expected);
+        }
+    }
+}

@@ -118,3 +118,52 @@ fn perhaps_cut(evidence: &Evidence<'_>, op: &OpRow, missing: &[CanaryId], block:
         (None, _) => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::testing::{check, sighting};
+    use crate::model::RecordType;
+
+    #[test]
+    fn missing_blocks_of_a_document_are_one_root() {
+        check(
+            |history| drop(history.remove("f1.1")),
+            &["partial-ingest: no s1.3 no s1.4 no s1.5"],
+        );
+        check(
+            |history| {
+                history.remove("f1.0");
+                history.record("f1.2").canaries.pop();
+            },
+            &["partial-ingest: no s1.0 no s1.1 no s1.2 no s1.8"],
+        );
+    }
+
+    #[test]
+    fn one_block_that_may_have_been_cut_in_two_only_suggests() {
+        // Between two full pieces.
+        check(
+            |history| {
+                let last = history.record("f1.2").canaries.remove(0);
+                history.record("f1.1").canaries.push(last);
+                history.record("f1.1").canaries.remove(0);
+            },
+            &["partial-ingest?: no s1.3"],
+        );
+        // At the end, beside a scrap.
+        check(
+            |history| {
+                history.record("f1.2").canaries.pop();
+                history
+                    .sightings
+                    .push(sighting(RecordType::Fact, "scrap", 0));
+            },
+            &["partial-ingest?: no s1.8"],
+        );
+        // At the end, with nothing beside it.
+        check(
+            |history| history.record("f1.2").canaries.truncate(2),
+            &["partial-ingest: no s1.8"],
+        );
+    }
+}

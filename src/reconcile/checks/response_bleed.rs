@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use crate::model::{CanaryId, Code, RecordType, RunId, UserIx};
 
 use super::super::draft::Group;
-use super::super::evidence::{Evidence, Record};
+use super::super::evidence::Evidence;
 use super::super::owner::Owner;
+use super::super::reading::Record;
 use super::super::{Draft, wording};
 use super::Check;
 

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use crate::model::{CanaryId, Code, Proof, RecordType, Role};
 
 use super::super::draft::{Group, Groups, proof};
-use super::super::evidence::{Evidence, Record};
+use super::super::evidence::Evidence;
 use super::super::owner::Owner;
+use super::super::reading::Record;
 use super::super::{Draft, wording};
 use super::Check;
 
@@ -97,4 +98,82 @@ fn draft(evidence: &Evidence<'_>, canary: CanaryId, mut group: Group<'_, '_>) ->
     );
     draft.finding.found_under = Some(canary.user);
     Some(draft)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::testing::{History, check, owner, session_name};
+    use crate::model::{Role, Trait};
+
+    #[test]
+    fn a_turn_in_another_session_of_its_user_bleeds() {
+        let to = session_name(2);
+        check(
+            |history| {
+                for id in ["m0.1u", "m0.1a"] {
+                    history.record(id).session = Some(to.clone());
+                }
+            },
+            &["session-bleed: m0.1u m0.1a"],
+        );
+        // An agent may quote.
+        check(
+            |history| history.record("m0.1a").session = Some(to.clone()),
+            &[],
+        );
+        check(
+            |history| {
+                history.record("m0.1u").session = Some(to.clone());
+                history.record("m0.1u").role = Role::Other;
+            },
+            &["session-bleed?: m0.1u"],
+        );
+    }
+
+    #[test]
+    fn sessions_named_by_the_server_are_known_by_its_answers() {
+        let server_names = |history: &mut History| {
+            for seq in 0..2 {
+                history.end(0, seq).server_session = Some("9f3c".to_owned());
+                let op = history.op(0, seq);
+                op.invocation.traits = op.invocation.traits.with(Trait::ServerIds);
+            }
+            let name = session_name(0);
+            for sighting in &mut history.sightings {
+                if sighting.record_id == name {
+                    sighting.record_id = "9f3c".to_owned();
+                }
+                if sighting.session.as_deref() == Some(&name) {
+                    sighting.session = Some("9f3c".to_owned());
+                }
+            }
+        };
+        check(server_names, &[]);
+        check(
+            |history| {
+                server_names(history);
+                history.record("9f3c").owner = Some(owner(1));
+                for id in ["m0.0u", "m0.0a", "m0.1u", "m0.1a"] {
+                    history.record(id).owner = Some(owner(1));
+                }
+            },
+            &["wrong-owner: 9f3c m0.0u m0.0a m0.1u m0.1a"],
+        );
+        // A turn without an answer may be in a session that we never heard of.
+        check(
+            |history| {
+                server_names(history);
+                history.op(0, 0).completion = None;
+                history.record("m0.0u").session = Some("77aa".to_owned());
+            },
+            &[],
+        );
+        check(
+            |history| {
+                server_names(history);
+                history.record("m0.1u").session = Some("77aa".to_owned());
+            },
+            &["session-bleed: m0.1u"],
+        );
+    }
 }

@@ -1,0 +1,150 @@
+//! What is counted over one bucket, beside its findings.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::{
+    CanaryId, CanaryKind, OpId, OpKind, OpRow, Outcome, RecordType, RunId, SessionIx, UserIx,
+};
+
+use super::evidence::Evidence;
+use super::owner::Owner;
+use super::reading::Record;
+
+/// Plain counts over one bucket.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Counts {
+    /// Sessions with at least one `ok` operation.
+    pub sessions: u64,
+    /// Of these, sessions of which something was stored under or shown to another user.
+    pub crossed: u64,
+    /// Exact canaries that the ledger cannot account for.
+    pub ledger_gap: u64,
+    /// Records that name one of our users but hold no exact canary.
+    pub unattributable: u64,
+    /// The same, where only a session id from an answer tells whose they are. By id, because
+    /// two buckets may know the same one.
+    pub unnamed: BTreeSet<String>,
+}
+
+impl Evidence<'_> {
+    /// Unknown operations of which something was stored after all, by kind.
+    pub(crate) fn recovered(&self) -> BTreeMap<OpKind, u64> {
+        let mut recovered = BTreeMap::new();
+        let unknown = self
+            .own_ops()
+            .filter(|op| op.outcome() == Outcome::Unknown)
+            .filter(|op| self.is_stored(op));
+        for op in unknown {
+            *recovered.entry(op.invocation.kind).or_default() += 1;
+        }
+        recovered
+    }
+
+    /// The operations of the bucket's users that sent part of a mixed record, by the record's id.
+    pub(crate) fn mixers(&self) -> BTreeMap<String, BTreeSet<OpId>> {
+        let mut mixers: BTreeMap<String, BTreeSet<OpId>> = BTreeMap::new();
+        for record in self.records.iter().filter(|record| record.mixed()) {
+            let own = record
+                .canaries
+                .iter()
+                .filter(|canary| self.has(canary.user));
+            let ops = own.filter_map(|canary| self.op_id_of(*canary));
+            let id = record.sighting.record_id.clone();
+            mixers.entry(id).or_default().extend(ops);
+        }
+        mixers
+    }
+
+    /// Sessions, gaps and coverage of the bucket.
+    pub(crate) fn counts(&self) -> Counts {
+        let own = |ix: &SessionIx| self.sessions.get(ix).filter(|info| self.has(info.user));
+        let mut counts = Counts {
+            sessions: count(self.sessions.keys().filter_map(own).filter(|info| info.ok)),
+            ledger_gap: self.ledger_gap(),
+            ..Counts::default()
+        };
+        let crossed: BTreeSet<SessionIx> =
+            self.records.iter().flat_map(|r| self.crossed(r)).collect();
+        counts.crossed = count(crossed.iter().filter_map(own).filter(|info| info.ok));
+        let mut counted = BTreeSet::new();
+        for record in self.records.iter().filter(|record| record.newest) {
+            let sighting = record.sighting;
+            let text = matches!(sighting.record_type, RecordType::Message | RecordType::Fact);
+            if !text || !record.canaries.is_empty() {
+                continue;
+            }
+            let session = sighting.session.as_deref().unwrap_or_default();
+            if let Some(user) = self.named_by_text(record) {
+                if self.has(user) {
+                    counted.insert((sighting.record_type, sighting.record_id.as_str()));
+                }
+            } else if self.is_given(session) {
+                counts.unnamed.insert(sighting.record_id.clone());
+            } else if matches!(record.owner, Owner::User(owner) if self.has(owner)) {
+                counted.insert((sighting.record_type, sighting.record_id.as_str()));
+            }
+        }
+        counts.unattributable = count(counted);
+        counts
+    }
+
+    fn is_stored(&self, op: &OpRow) -> bool {
+        self.canaries_of(op)
+            .any(|canary| self.stored(canary).next().is_some())
+    }
+
+    /// Exact canaries of the bucket's users that no row explains: the operation is missing, or
+    /// it claims that not one byte of it was sent.
+    fn ledger_gap(&self) -> u64 {
+        let seen: BTreeSet<CanaryId> = self
+            .records
+            .iter()
+            .flat_map(|record| record.canaries.iter().copied())
+            .filter(|canary| self.has(canary.user) && canary.kind != CanaryKind::Control)
+            .collect();
+        count(seen.into_iter().filter(|canary| {
+            self.op_of(*canary)
+                .is_none_or(|op| op.outcome() == Outcome::Unsent)
+        }))
+    }
+
+    /// The sessions of which this record shows something to somebody else.
+    fn crossed(&self, record: &Record<'_>) -> Vec<SessionIx> {
+        let elsewhere = |sender: UserIx| match record.owner {
+            Owner::User(owner) => owner != sender,
+            Owner::Foreign(_) => true,
+            Owner::Placeholder(_) | Owner::Nobody => record.mixed(),
+        };
+        if !record.proved() {
+            return Vec::new();
+        }
+        let by_canary = record
+            .canaries
+            .iter()
+            .map(|canary| (canary.user, canary.session));
+        let by_id = match record.sighting.record_type {
+            RecordType::Session => self.senders_of_session(&record.sighting.record_id),
+            RecordType::Message | RecordType::Fact | RecordType::Answer => Vec::new(),
+        };
+        by_canary
+            .chain(by_id)
+            .filter(|(user, _)| self.has(*user) && elsewhere(*user))
+            .map(|(_, session)| session)
+            .collect()
+    }
+
+    /// The smallest user that a corrected canary names, else the one in the session's name.
+    fn named_by_text(&self, record: &Record<'_>) -> Option<UserIx> {
+        let run = self.context.run;
+        let canaries = record.sighting.canaries.iter().map(|seen| seen.id);
+        let by_canary = canaries.filter(|id| id.run == run).map(|id| id.user);
+        let session = record.sighting.session.as_deref().unwrap_or_default();
+        let by_session = RunId::parse_session_name(session).filter(|(named, ..)| *named == run);
+        by_canary.min().or(by_session.map(|(_, user, _)| user))
+    }
+}
+
+/// Counts an iterator's items.
+pub(crate) fn count(items: impl IntoIterator) -> u64 {
+    items.into_iter().fold(0, |sum, _| sum + 1)
+}

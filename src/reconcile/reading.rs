@@ -1,0 +1,120 @@
+//! Records as they were read: readings that agree are one, and each record's last state is known.
+
+use std::collections::BTreeSet;
+
+use crate::model::{CanaryId, Exactness, RecordType, Role, RunId, Sighting, UserIx};
+
+use super::Context;
+use super::owner::{self, Owner};
+
+/// Reads after which a record is beyond doubt: once could be a glimpse of something in motion.
+pub(crate) const READS_PROVED_MIN: u32 = 2;
+
+/// One record in one state: the readings that agree on owner, session and canaries.
+#[derive(Debug)]
+pub(crate) struct Record<'a> {
+    /// The newest of these readings.
+    pub sighting: &'a Sighting,
+    /// In how many scans it was read so.
+    pub reads: u32,
+    /// Is this the last state that the record was seen in?
+    pub newest: bool,
+    /// Whom the store names.
+    pub owner: Owner<'a>,
+    /// Exact canaries of this run, sorted.
+    pub canaries: Vec<CanaryId>,
+}
+
+impl Record<'_> {
+    /// Is it beyond doubt? Answers are kept as raw bytes and need no second read.
+    pub(crate) fn proved(&self) -> bool {
+        self.sighting.record_type == RecordType::Answer || self.reads >= READS_PROVED_MIN
+    }
+
+    /// The users whose exact canaries it holds, in order, possibly repeated.
+    pub(crate) fn users(&self) -> impl Iterator<Item = UserIx> + '_ {
+        self.canaries.iter().map(|canary| canary.user)
+    }
+
+    /// Does one stored text hold canaries of two users? An answer may quote; what a user sent
+    /// may not.
+    pub(crate) fn mixed(&self) -> bool {
+        let verbatim = match self.sighting.record_type {
+            RecordType::Fact => true,
+            RecordType::Message => self.sighting.role == Role::User,
+            RecordType::Session | RecordType::Answer => false,
+        };
+        let first = self.users().next();
+        verbatim && self.users().any(|user| Some(user) != first)
+    }
+}
+
+/// Merges readings that agree in what matters here, and finds each record's last state.
+pub(crate) fn read_records<'a>(
+    context: &Context<'_>,
+    sightings: impl Iterator<Item = &'a Sighting>,
+) -> Vec<Record<'a>> {
+    let mut sightings: Vec<&Sighting> = sightings.collect();
+    sightings.sort_by_cached_key(|sighting| order_key(sighting));
+    sightings.dedup();
+    let mut records: Vec<Record<'a>> = Vec::with_capacity(sightings.len());
+    for sighting in sightings {
+        match records.last_mut() {
+            Some(last) if same_state(last.sighting, sighting) => {
+                last.reads = last.reads.saturating_add(sighting.reads);
+                last.sighting = sighting;
+            }
+            Some(_) | None => records.push(Record {
+                sighting,
+                reads: sighting.reads,
+                newest: false,
+                owner: owner::classify(context, sighting.owner.as_deref()),
+                canaries: exact_canaries(context.run, sighting),
+            }),
+        }
+    }
+    let same_record = |a: &Record<'_>, b: &Record<'_>| id_key(a.sighting) == id_key(b.sighting);
+    for states in records.chunk_by_mut(same_record) {
+        let last = states.iter().map(|record| record.sighting.scan).max();
+        for record in states {
+            record.newest = Some(record.sighting.scan) == last;
+        }
+    }
+    records
+}
+
+fn exact_canaries(run: RunId, sighting: &Sighting) -> Vec<CanaryId> {
+    let exact = sighting
+        .canaries
+        .iter()
+        .filter(|seen| seen.exactness == Exactness::Exact && seen.id.run == run);
+    let ids: BTreeSet<CanaryId> = exact.map(|seen| seen.id).collect();
+    ids.into_iter().collect()
+}
+
+fn id_key(sighting: &Sighting) -> (RecordType, &str) {
+    (sighting.record_type, &sighting.record_id)
+}
+
+fn same_state(a: &Sighting, b: &Sighting) -> bool {
+    id_key(a) == id_key(b)
+        && a.owner == b.owner
+        && a.session == b.session
+        && a.canaries == b.canaries
+}
+
+/// A total order in which readings of one state of one record stand together, oldest first.
+fn order_key(sighting: &Sighting) -> impl Ord + use<'_> {
+    let canaries: Vec<(CanaryId, bool)> = sighting
+        .canaries
+        .iter()
+        .map(|seen| (seen.id, seen.exactness == Exactness::Exact))
+        .collect();
+    (
+        id_key(sighting),
+        (&sighting.owner, &sighting.session, canaries),
+        (sighting.scan, sighting.seen_at, sighting.position),
+        (sighting.role, sighting.body_hash, sighting.reads),
+        &sighting.excerpt,
+    )
+}
