@@ -93,6 +93,16 @@ impl FaultKind {
         }
     }
 
+    /// The share of the operations that it strikes where nothing is said. Where all operations
+    /// fail there is nothing left to judge.
+    fn rate_default(self) -> f64 {
+        if self == Self::StoreThenFail {
+            0.1
+        } else {
+            1.0
+        }
+    }
+
     /// How long the race is open where nothing is said; `None` for a fault that is no race.
     fn window_default(self) -> Option<Duration> {
         match self {
@@ -122,7 +132,8 @@ impl fmt::Display for FaultKind {
 pub struct FaultSpec {
     /// The fault.
     pub kind: FaultKind,
-    /// The share of the operations that it strikes, above 0 and at most 1. Default 1.
+    /// The share of the operations that it strikes, above 0 and at most 1. Default 1, and
+    /// 0.1 for `store-then-fail`.
     pub rate: f64,
     /// How long the race is open; zero for a fault that is no race.
     pub window: Duration,
@@ -184,7 +195,7 @@ impl FromStr for FaultSpec {
         let kind = kind_named(parts.next().unwrap_or_default())?;
         let mut spec = Self {
             kind,
-            rate: 1.0,
+            rate: kind.rate_default(),
             window: kind.window_default().unwrap_or_default(),
             from: 0,
             after: 0,
@@ -291,7 +302,8 @@ mod tests {
         );
         for kind in FaultKind::ALL {
             let spec: FaultSpec = kind.name().parse().unwrap();
-            assert_eq!((spec.kind, spec.rate), (kind, 1.0));
+            assert_eq!(spec.kind, kind);
+            assert!(spec.rate > 0.0 && spec.rate <= 1.0);
         }
     }
 

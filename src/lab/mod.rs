@@ -26,6 +26,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::http::StatusCode;
 use axum::serve::ListenerExt;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -142,6 +143,7 @@ pub async fn start(config: LabConfig) -> Result<Lab, LabError> {
             Some(StatusCode::from_u16(status).map_err(|_| LabError::BadStatus { status })?)
         }
     };
+    raise_descriptor_limit();
     let (target_port, memory_port) = ports(config.port)?;
     let (target_listener, target_url) = listen(target_port)?;
     let (memory_listener, memory_url) = listen(memory_port)?;
@@ -225,6 +227,18 @@ fn ports(port: Option<u16>) -> Result<(u16, u16), LabError> {
             Ok((port, next))
         }
     }
+}
+
+/// Every connection takes a descriptor, and usual soft limits are soon reached. Where the limit
+/// cannot be raised, connections beyond it wait.
+fn raise_descriptor_limit() {
+    let now = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: now.maximum,
+        maximum: now.maximum,
+    };
+    // A limit that stays is no error: most loads are far below it.
+    let _ = setrlimit(Resource::Nofile, raised);
 }
 
 fn listen(port: u16) -> Result<(TcpListener, String), LabError> {

@@ -35,11 +35,9 @@ pub(super) async fn wrong_records(bench: &Bench, all_sent: &[Sent]) -> Vec<Wrong
     let mut stored = BTreeSet::new();
     let mut copies = BTreeSet::new();
     for record in &records {
-        let canaries: Vec<&str> = by_canary
-            .keys()
-            .copied()
-            .filter(|canary| record.text.contains(canary))
-            .collect();
+        let words = record.text.split(|c: char| !c.is_ascii_lowercase());
+        let canaries = words.filter_map(|word| by_canary.get_key_value(word));
+        let canaries: Vec<&str> = canaries.map(|(canary, _)| *canary).collect();
         stored.extend(canaries.iter().copied());
         let senders: Vec<&Sent> = canaries.iter().map(|canary| by_canary[canary]).collect();
         let first = senders.first().expect("only canaries are sent");

@@ -118,7 +118,7 @@ async fn crossed_sockets() {
 
 #[tokio::test]
 async fn store_then_fail() {
-    check("store-then-fail", &["ghost"]).await;
+    check("store-then-fail:rate=1", &["ghost"]).await;
     check("store-then-fail:rate=0.5", &["ghost"]).await;
 }
 
@@ -149,7 +149,7 @@ async fn check_clean(bench: Bench) {
 /// Fifty users at once, two sessions each; in one of them four turns are in flight at a time.
 #[tokio::test]
 async fn fifty_users_at_once_are_stored_whole_and_in_order() {
-    const TURNS: u16 = 12;
+    const TURNS: u16 = 8;
     let bench = &Bench::with(&[]).await;
     let users = (0..50).map(|user| async move {
         let quiet = chats(bench, user, user * 2, TURNS);

@@ -18,8 +18,9 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::path::Segments;
-use super::reply::{Refusal, Shared, clean, clean_metadata, count, json, number, read};
-use super::store::{Metadata, Store};
+use super::record::Metadata;
+use super::reply::{Refusal, Shared, clean_metadata, count, json, number, read};
+use super::store::Store;
 
 /// Sessions that one search looks at, newest first.
 const SEARCH_SESSIONS_MAX: usize = 1_000;
@@ -56,7 +57,7 @@ async fn add_fact(State(store): Shared, path: Segments, body: Bytes) -> Result<R
         return Err(Refusal::Bad("fact is empty".to_owned()));
     }
     let about = clean_metadata(body.metadata.unwrap_or_default());
-    let fact = store.add_fact(path.at(1), clean(body.fact), &about);
+    let fact = store.add_fact(path.at(1), body.fact, &about);
     Ok(json(StatusCode::CREATED, &fact))
 }
 

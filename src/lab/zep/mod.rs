@@ -5,8 +5,10 @@
 
 mod engram;
 mod path;
+mod record;
 mod reply;
 mod store;
+mod tables;
 mod v1;
 
 use std::sync::Arc;
@@ -18,9 +20,8 @@ use axum::middleware::map_response;
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::any;
 
-pub(super) use store::{
-    Appended, Fact, MessagePage, Metadata, NewMessage, NewSession, Session, Store, StoreError,
-};
+pub(super) use record::{Appended, Fact, MessagePage, Metadata, NewMessage, NewSession, Session};
+pub(super) use store::{Store, StoreError};
 
 /// Bytes of a request's body, as shipped by the original.
 const BODY_BYTES_MAX: usize = 5 * 1024 * 1024;

@@ -1,5 +1,6 @@
 //! Answers and errors in the original's manner: JSON as plain text, errors as a line of text.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::body::Bytes;
@@ -9,7 +10,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::store::{Metadata, Store, StoreError};
+use super::record::Metadata;
+use super::store::{Store, StoreError};
 
 /// The state of every handler.
 pub(super) type Shared = axum::extract::State<Arc<Store>>;
@@ -67,9 +69,53 @@ pub(super) fn ok() -> Response {
     (StatusCode::OK, "OK").into_response()
 }
 
-/// Reads a body: invalid UTF-8 becomes U+FFFD, unknown fields are ignored.
+/// Reads a body: what is no Unicode becomes U+FFFD, unknown fields are ignored.
 pub(super) fn read<T: DeserializeOwned>(body: &Bytes) -> Result<T, Refusal> {
-    serde_json::from_str(&String::from_utf8_lossy(body)).map_err(|e| Refusal::Bad(e.to_string()))
+    let text = String::from_utf8_lossy(body);
+    let may_be_lone = text.contains("\\ud") || text.contains("\\uD");
+    let text = if may_be_lone {
+        Cow::Owned(without_lone_surrogates(&text))
+    } else {
+        text
+    };
+    serde_json::from_str(&text).map_err(|e| Refusal::Bad(e.to_string()))
+}
+
+/// JSON in which every escape that is half of a pair stands for U+FFFD.
+fn without_lone_surrogates(json: &str) -> String {
+    let mut paired = String::with_capacity(json.len());
+    let mut rest = json;
+    while let Some(at) = rest.find('\\') {
+        let (before, escape) = rest.split_at(at);
+        paired.push_str(before);
+        let second = escape.get(6..).and_then(escaped_unit);
+        let (taken, shown) = match escaped_unit(escape) {
+            Some(0xd800..=0xdbff) if matches!(second, Some(0xdc00..=0xdfff)) => (12, None),
+            Some(0xd800..=0xdfff) => (6, Some("\\ufffd")),
+            Some(_) => (6, None),
+            None => (
+                escape
+                    .char_indices()
+                    .nth(2)
+                    .map_or(escape.len(), |(at, _)| at),
+                None,
+            ),
+        };
+        let (escape, after) = escape.split_at(taken);
+        paired.push_str(shown.unwrap_or(escape));
+        rest = after;
+    }
+    paired.push_str(rest);
+    paired
+}
+
+/// The UTF-16 unit that a text begins with as an escape.
+fn escaped_unit(escape: &str) -> Option<u16> {
+    let digits = escape.strip_prefix("\\u")?.get(..4)?;
+    let all_digits = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    all_digits
+        .then(|| u16::from_str_radix(digits, 16).ok())
+        .flatten()
 }
 
 /// A number in a query: `None` if it was not given.
@@ -86,15 +132,6 @@ pub(super) fn count(limit: Option<i64>) -> usize {
     match limit.map(usize::try_from) {
         Some(Ok(limit)) if limit > 0 => limit,
         Some(Ok(_) | Err(_)) | None => usize::MAX,
-    }
-}
-
-/// Text without NUL, which the database does not hold.
-pub(super) fn clean(text: String) -> String {
-    if text.contains('\0') {
-        text.replace('\0', "")
-    } else {
-        text
     }
 }
 
@@ -121,5 +158,27 @@ fn clean_value(value: Value, visible: impl Fn(String) -> String + Copy) -> Value
         }
         Value::Object(object) => Value::Object(clean_metadata(object)),
         Value::Null | Value::Bool(_) | Value::Number(_) => value,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_a_pair_is_replaced_and_nothing_else() {
+        for (sent, read) in [
+            (r#""\ud83d\ude00""#, "\u{1f600}"),
+            (r#""a\ud83db""#, "a\u{fffd}b"),
+            (r#""\uDE00""#, "\u{fffd}"),
+            (r#""\ud83d\ud83d\ude00""#, "\u{fffd}\u{1f600}"),
+            (r#""\\ud83d \u0041 \n é""#, "\\ud83d A \n é"),
+        ] {
+            let text: String = super::read(&Bytes::from(sent)).ok().unwrap();
+            assert_eq!(text, read, "{sent}");
+        }
+        for bad in [r#""\ud83"#, r#""\"#, r#""\u+d83""#, "\\ud"] {
+            assert!(super::read::<String>(&Bytes::from(bad)).is_err(), "{bad}");
+        }
     }
 }

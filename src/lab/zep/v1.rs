@@ -16,8 +16,10 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::path::Segments;
-use super::reply::{Refusal, Shared, clean, clean_metadata, count, json, number, ok, read};
-use super::store::{MessagePage, Metadata, NewMessage, NewSession, Session, Store, UserFields};
+use super::record::{MessagePage, Metadata, NewMessage, NewSession, Session, UserFields};
+use super::reply::{Refusal, Shared, clean_metadata, count, json, number, ok, read};
+use super::store::Store;
+use super::tables::clean;
 
 /// Messages in the memory view when none has been summarised.
 const MESSAGE_WINDOW: usize = 12;
@@ -152,7 +154,7 @@ fn new_message(body: MessageBody) -> Result<NewMessage, Refusal> {
         uuid,
         role: clean(body.role.unwrap_or_default()),
         role_type: body.role_type.map(clean),
-        content: clean(body.content.unwrap_or_default()),
+        content: body.content.unwrap_or_default(),
         metadata: body.metadata.map(clean_metadata),
         token_count: body.token_count.unwrap_or_default(),
     })
