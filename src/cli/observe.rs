@@ -53,7 +53,15 @@ pub(super) async fn run(cli: &Cli, args: &ObserveArgs) -> Result<Exit, Failure> 
     let collector = Collector::start(queue, vec![ledger.sink(), live.reading()]);
     live.phase(Phase::ReadingBack);
     let mut stop = signals.observe.clone();
-    let settled = readback::settle(&store, &context, &folder, &events, &mut stop).await;
+    let settled = readback::settle(
+        &store,
+        &context,
+        &folder,
+        Duration::ZERO,
+        &events,
+        &mut stop,
+    )
+    .await;
     drop(events);
     let unrecorded = collector.finish().sink_errors;
     live.close();

@@ -1,6 +1,7 @@
 //! Reading the store back, for a run in progress and for an earlier one.
 
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::bail;
 use tokio::sync::mpsc;
@@ -37,7 +38,8 @@ pub(super) fn load_baseline(ledger: &LedgerReader) -> anyhow::Result<Baseline> {
     Ok(Baseline::from_hashes(ledger.baseline()?))
 }
 
-/// Reads the store until it has settled; the scans and sightings go to `events`.
+/// Reads the store until it has settled; the scans and sightings go to `events`. `longest_lag` is
+/// what this process has measured and may not have been written down yet.
 ///
 /// # Errors
 /// The ledger cannot be read.
@@ -45,6 +47,7 @@ pub(super) async fn settle(
     store: &StoreClient,
     context: &ScanContext,
     folder: &Path,
+    longest_lag: Duration,
     events: &mpsc::Sender<Event>,
     stop: &mut Stop,
 ) -> anyhow::Result<()> {
@@ -62,7 +65,7 @@ pub(super) async fn settle(
             .last()
             .map_or(1, |scan| scan.scan.saturating_add(1)),
         last_completed,
-        lag_p999: judge::lag_p999(&ledger.lags()?),
+        lag_p999: judge::lag_p999(&ledger.lags()?).max(longest_lag),
     };
     let (tell, told) = std::sync::mpsc::channel();
     let missing = move || {

@@ -164,16 +164,25 @@ async fn carry_out(
     ledger.note(judge::DRIVE_ENDED_US, driven.ended_at.0)?;
     ledger.note(judge::DROPPED_ARRIVALS, driven.dropped_arrivals)?;
     signals.driving_is_over();
-    if let Some(lags) = lags {
-        lags.finish().await;
-    }
+    let longest_lag = match lags {
+        Some(lags) => lags.finish().await,
+        None => Duration::ZERO,
+    };
     if signals.left().is_none()
         && let Some(store) = &prepared.store
     {
         live.phase(Phase::ReadingBack);
         let context = scan_context(prepared);
         let mut stop = signals.observe.clone();
-        readback::settle(store, &context, &prepared.folder, &events, &mut stop).await?;
+        readback::settle(
+            store,
+            &context,
+            &prepared.folder,
+            longest_lag,
+            &events,
+            &mut stop,
+        )
+        .await?;
     }
     live.phase(Phase::Judging);
     drop(events);

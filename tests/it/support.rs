@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -10,10 +11,15 @@ use serde_json::Value;
 /// No command of a test may take longer.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// A fresh folder for run folders, and the command that uses it.
+/// Only one load at a time: runs that take the processor from each other would measure each
+/// other, and be inconclusive for it.
+static MACHINE: Mutex<()> = Mutex::new(());
+
+/// A fresh folder for run folders, the command that uses it, and the machine for oneself.
 #[derive(Debug)]
 pub(crate) struct Bench {
     pub(crate) folder: tempfile::TempDir,
+    _machine: MutexGuard<'static, ()>,
 }
 
 /// A finished command.
@@ -42,8 +48,11 @@ impl Done {
 
 impl Bench {
     pub(crate) fn new() -> Self {
+        // A test that failed has let go of the machine all the same.
+        let machine = MACHINE.lock().unwrap_or_else(PoisonError::into_inner);
         Self {
             folder: tempfile::tempdir().unwrap(),
+            _machine: machine,
         }
     }
 
