@@ -179,10 +179,12 @@ fn subject(record_type: RecordType, id: Option<&String>, canary: Option<CanaryId
 /// A lab may serve several runs one after another and tell of all of them.
 fn is_of_run(line: &TruthLine, run: RunId) -> bool {
     let by_canary = line.canary.as_deref().and_then(decode).map(|id| id.run);
-    let names = [Some(&line.true_user), line.record_id.as_ref()];
     let prefix = run.name_prefix();
-    let mut named = names.into_iter().flatten();
-    by_canary.map_or_else(|| named.any(|name| name.contains(&prefix)), |of| of == run)
+    let by_name = || {
+        let id = line.record_id.as_deref().unwrap_or_default();
+        line.true_user.contains(&prefix) || id.contains(&prefix)
+    };
+    by_canary.map_or_else(by_name, |of| of == run)
 }
 
 fn decode(canary: &str) -> Option<CanaryId> {
