@@ -205,11 +205,11 @@ fn whole_channel(mut root: Draft, (kind, stand_in): &(OpKind, StandIn), tally: T
         None => "without an owner".to_owned(),
     };
     root.finding.claim = format!(
-        "every {kind} {unit} of {} users is stored {place}: {} first",
-        tally.users, root.finding.claim
+        "every {kind} {unit}, {} of {} users, is stored {place}",
+        tally.units, tally.users
     );
     root.finding.because = format!(
-        "{}, and so it is for all {} of them",
+        "{}; and so it is for all {} of them",
         root.finding.because, tally.units
     );
     if stand_in.is_some() {

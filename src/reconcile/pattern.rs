@@ -33,40 +33,91 @@ pub(crate) fn hint(drafts: &mut [Draft], neighbours: &mut dyn FnMut(Micros) -> V
     let swaps = swapped(&crossed);
     // Late binding makes pairs by accident, so few of them are no sign.
     let mostly_swaps = swaps.len() * 2 > crossed.len();
-    let mut late: Vec<usize> = Vec::new();
-    let shown = drafts
-        .iter_mut()
-        .enumerate()
-        .filter(|(_, draft)| is_crossed(draft))
-        .take(CAPSULES_PER_CODE_MAX);
+    let mut late = Late::default();
     let mut looked_at = 0;
-    for (place, draft) in shown {
-        looked_at += 1;
-        let (Some(sender), Some(owner), Some(span)) =
-            (draft.finding.sender, draft.finding.found_under, draft.span)
-        else {
+    let crossed = drafts.iter_mut().filter(|draft| is_crossed(draft));
+    for draft in crossed {
+        let (Some(sender), Some(owner)) = (draft.finding.sender, draft.finding.found_under) else {
             continue;
         };
-        let beside = Beside::new(sender, owner, span, neighbours);
-        if let Some(op) = beside.op.filter(|op| !draft.finding.ops.contains(op)) {
-            draft.finding.ops.truncate(STORY_OPS_MAX - 1);
-            draft.finding.ops.push(op);
-        }
         if latched.contains(&owner) {
             draft.finding.pattern = Some(Pattern::Latch);
         } else if mostly_swaps && swaps.contains(&(sender, owner)) {
             draft.finding.pattern = Some(Pattern::Swap);
-        } else if beside.next_or_previous {
-            late.push(place);
+        }
+        if let Some(span) = draft.span.filter(|_| looked_at < CAPSULES_PER_CODE_MAX) {
+            looked_at += 1;
+            look_beside(draft, (sender, owner), span, neighbours, &mut late);
         }
     }
-    // A neighbour is easily met by chance; most of them are not.
-    if late.len() * 2 > looked_at {
-        for place in late {
-            if let Some(draft) = drafts.get_mut(place) {
-                draft.finding.pattern = Some(Pattern::LateBinding);
+    if late.is_more_than_chance() {
+        let hits = late.hits;
+        for draft in drafts.iter_mut().filter(|draft| is_crossed(draft)) {
+            let finding = &mut draft.finding;
+            let pair = finding.sender.zip(finding.found_under);
+            if finding.pattern.is_none() && pair.is_some_and(|pair| hits.contains(&pair)) {
+                finding.pattern = Some(Pattern::LateBinding);
             }
         }
+    }
+}
+
+/// Looks at what began around one operation: names the owner's operation, and notes whether the
+/// owner was there at all.
+fn look_beside(
+    draft: &mut Draft,
+    (sender, owner): (UserIx, UserIx),
+    (invoked, ended): (Micros, Micros),
+    neighbours: &mut dyn FnMut(Micros) -> Vec<Neighbour>,
+    late: &mut Late,
+) {
+    let mut around = neighbours(invoked);
+    let at_end = neighbours(ended);
+    // Background tasks read what they need after the answer, so its time is the one that counts.
+    let users: BTreeSet<UserIx> = at_end.iter().map(|other| other.user).collect();
+    if draft.finding.pattern.is_none() {
+        late.note(sender, owner, &users);
+    }
+    around.extend(at_end);
+    let of_owner = around.iter().filter(|other| other.user == owner);
+    let nearest = of_owner.min_by_key(|other| (other.invoked.0.abs_diff(invoked.0), other.op));
+    let ops = &mut draft.finding.ops;
+    if let Some(op) = nearest.map(|other| other.op).filter(|op| !ops.contains(op)) {
+        ops.truncate(STORY_OPS_MAX - 1);
+        ops.push(op);
+    }
+}
+
+/// Whether owners are found among the requests next to the answer more often than by chance.
+#[derive(Debug, Default)]
+struct Late {
+    /// Sender and owner, where the owner's request was next to the answer.
+    hits: BTreeSet<(UserIx, UserIx)>,
+    hit_count: usize,
+    looked_at: usize,
+    /// Other users next to an answer, summed up.
+    beside: usize,
+    /// All users that were next to any answer.
+    users: BTreeSet<UserIx>,
+}
+
+impl Late {
+    fn note(&mut self, sender: UserIx, owner: UserIx, beside: &BTreeSet<UserIx>) {
+        self.looked_at += 1;
+        self.beside += beside.iter().filter(|user| **user != sender).count();
+        self.users.extend(beside);
+        if beside.contains(&owner) {
+            self.hit_count += 1;
+            self.hits.insert((sender, owner));
+        }
+    }
+
+    /// At least a third, and twice as many as if owners were drawn from all users.
+    fn is_more_than_chance(&self) -> bool {
+        let others = self.users.len().saturating_sub(1);
+        self.hit_count > 0
+            && self.hit_count * 3 >= self.looked_at
+            && self.hit_count * others >= 2 * self.beside
     }
 }
 
@@ -111,44 +162,6 @@ fn swapped(crossed: &[&Draft]) -> BTreeSet<(UserIx, UserIx)> {
         })
         .map(|(pair, _)| *pair)
         .collect()
-}
-
-/// What the other user did around an operation.
-struct Beside {
-    /// The other user's operation nearest to its beginning.
-    op: Option<OpId>,
-    /// Was the other user's request the next or the previous one, seen from the operation's
-    /// beginning or from its end?
-    next_or_previous: bool,
-}
-
-impl Beside {
-    fn new(
-        sender: UserIx,
-        owner: UserIx,
-        (invoked, ended): (Micros, Micros),
-        neighbours: &mut dyn FnMut(Micros) -> Vec<Neighbour>,
-    ) -> Self {
-        let mut next_or_previous = false;
-        let mut nearest: Option<(u64, OpId)> = None;
-        for at in [invoked, ended] {
-            let mut others = neighbours(at);
-            others.retain(|other| other.user != sender);
-            let before = others.iter().rev().find(|other| other.invoked <= at);
-            let after = others.iter().find(|other| other.invoked > at);
-            next_or_previous |= [before, after]
-                .into_iter()
-                .flatten()
-                .any(|other| other.user == owner);
-            let of_owner = others.iter().filter(|other| other.user == owner);
-            let distances = of_owner.map(|other| (other.invoked.0.abs_diff(invoked.0), other.op));
-            nearest = nearest.into_iter().chain(distances).min();
-        }
-        Self {
-            op: nearest.map(|(_, op)| op),
-            next_or_previous,
-        }
-    }
 }
 
 #[cfg(test)]
@@ -197,13 +210,33 @@ mod tests {
     }
 
     #[test]
-    fn the_next_users_request_looks_like_late_binding() {
-        let history = under(&[(1, 2), (4, 5)]);
-        assert_eq!(patterns(&history), [Some(Pattern::LateBinding); 2]);
+    fn owners_next_to_the_answer_look_like_late_binding() {
+        // A hundred users, one request a second each 10 ms apart, answered after half a second.
+        let mut history = History::new(100, 1);
+        for op in &mut history.ops {
+            let user = u64::from(op.invocation.user.0);
+            op.invocation.invoked = Micros(user * 10_000);
+            if let Some(end) = op.completion.as_mut() {
+                end.completed = Micros(user * 10_000 + 500_000);
+            }
+        }
+        for user in 0..20 {
+            history.own_session(user * SESSIONS_EACH, Some(&owner(user + 51)));
+        }
+        assert_eq!(patterns(&history), [Some(Pattern::LateBinding); 20]);
         // The other user's operation is part of the story.
-        let story = &findings(&history)[0].ops;
+        let story = &findings(&history)[3].ops;
         assert_eq!(story.len(), 2);
-        assert_eq!(story[1].session.0 / SESSIONS_EACH, 2);
+        assert_eq!(story[1].session.0 / SESSIONS_EACH, 54);
+        for user in 0..20 {
+            history.own_session(user * SESSIONS_EACH, Some(&owner((user * 37 + 7) % 100)));
+        }
+        assert_eq!(patterns(&history), [None; 20]);
+    }
+
+    #[test]
+    fn among_few_users_anybody_is_next_by_chance() {
+        assert_eq!(patterns(&under(&[(1, 2), (4, 5)])), [None; 2]);
     }
 
     #[test]
@@ -213,11 +246,8 @@ mod tests {
     }
 
     #[test]
-    fn exchanged_users_look_swapped_and_others_like_nothing() {
-        assert_eq!(
-            patterns(&under(&[(1, 6), (6, 1)])),
-            [Some(Pattern::Swap); 2]
-        );
-        assert_eq!(patterns(&under(&[(0, 4), (2, 6)])), [None; 2]);
+    fn exchanged_users_look_swapped() {
+        let swapped = under(&[(1, 6), (6, 1)]);
+        assert_eq!(patterns(&swapped), [Some(Pattern::Swap); 2]);
     }
 }

@@ -162,20 +162,20 @@ fn draft(evidence: &Evidence<'_>, sender: UserIx, key: OpKey, extras: &Extras<'_
     let certain = extras.verbatim && !op.is_some_and(|op| evidence.beside_unknown(op));
     let proof = if certain { group.proof() } else { proof(false) };
     let affected = group.affected(evidence, Code::Duplicate);
-    let copies = wording::counted(wording::len(&affected), "copy", "copies");
+    let copies = wording::counted(wording::len(&affected), "record", "records");
     let what = group
         .root()
         .map_or_else(String::new, |(record, _)| wording::record(record));
     let certainty = match proof {
-        Proof::Proved => "the same text stands there",
-        Proof::Suggested => "the same text seems to stand there",
+        Proof::Proved => "the same text stands",
+        Proof::Suggested => "the same text seems to stand",
     };
     Draft::new(evidence, Code::Duplicate, proof, sender, affected).saying(
         format!(
-            "{} sent it once and it is stored more than once: {copies} too many, {what}",
+            "what {} sent once is stored more than once: {copies} too many, first {what}",
             wording::user(sender)
         ),
-        format!("{certainty} under different record ids, and each text was promised once"),
+        format!("{certainty} in one place under different record ids, and was promised once"),
     )
 }
 

@@ -63,10 +63,10 @@ fn draft(evidence: &Evidence<'_>, op: &OpRow, missing: &[CanaryId]) -> Draft {
     };
     let sent = wording::counted(op.invocation.item_count, "block", "blocks");
     let affected: Vec<Affected> = listed.iter().map(|block| absent(*block, op)).collect();
-    let lacking = wording::counted(wording::len(&affected), "block", "blocks");
+    let lacking = wording::len(&affected);
     Draft::new(evidence, Code::PartialIngest, proof, sender, affected).saying(
         format!(
-            "{lacking} of {sent} of {}'s accepted document are not stored",
+            "of {}'s accepted document, {lacking} of {sent} are not stored",
             wording::user(sender)
         ),
         format!("operation {id} was accepted whole, and {because}"),
