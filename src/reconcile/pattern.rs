@@ -50,7 +50,8 @@ pub(crate) fn hint(drafts: &mut [Draft], neighbours: &mut dyn FnMut(Micros) -> V
             look_beside(draft, (sender, owner), span, neighbours, &mut late);
         }
     }
-    if late.is_more_than_chance() {
+    // One cause is enough: what is left over beside it is most likely chance.
+    if latched.is_empty() && !mostly_swaps && late.is_more_than_chance() {
         let hits = late.hits;
         for draft in drafts.iter_mut().filter(|draft| is_crossed(draft)) {
             let finding = &mut draft.finding;
