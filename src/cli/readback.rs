@@ -65,7 +65,7 @@ pub(super) async fn settle(
             .last()
             .map_or(1, |scan| scan.scan.saturating_add(1)),
         last_completed,
-        lag_p999: judge::lag_p999(&ledger.lags()?).max(longest_lag),
+        lag_p999: lag_p999(&ledger, longest_lag)?,
     };
     let (tell, told) = std::sync::mpsc::channel();
     let missing = move || {
@@ -80,4 +80,10 @@ pub(super) async fn settle(
         Ok(error) => Err(error.into()),
         Err(_) => Ok(()),
     }
+}
+
+/// What is written down, or what this process has measured if that is more.
+fn lag_p999(ledger: &LedgerReader, longest_lag: Duration) -> anyhow::Result<Duration> {
+    let written = judge::lag_p999(ledger.lags()?.iter().map(|sample| sample.lag));
+    Ok(written.max(judge::lag_p999([longest_lag])))
 }
