@@ -173,7 +173,7 @@ mod tests {
         };
         let completion = outcome.map(|outcome| Completion {
             op,
-            completed: Micros(4_500),
+            completed: Micros(2_500),
             sent: Some(Micros(1_600)),
             outcome,
             status: None,
@@ -221,8 +221,8 @@ mod tests {
         tally.push(&row(0, 0, Some(Outcome::Ok)));
         tally.push(&row(1, 0, None));
         let chat = tally.latencies()[&OpKind::Chat];
-        assert_eq!((chat.service.p50, chat.service.samples), (3_000, 1));
-        assert_eq!(chat.from_intended.p50, 3_500);
+        assert_eq!((chat.service.p50, chat.service.samples), (1_000, 1));
+        assert_eq!(chat.from_intended.p50, 1_500);
         assert_eq!(tally.schedule_lag().max, 500);
     }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 /// No command of a test may take longer.
-const COMMAND_TIMEOUT: Duration = Duration::from_secs(120);
+const COMMAND_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// Only one load at a time: runs that take the processor from each other would measure each
 /// other, and be inconclusive for it.
@@ -117,13 +117,11 @@ pub(crate) fn finish(child: Child) -> Done {
     let id = child.id();
     let (sender, receiver) = std::sync::mpsc::channel();
     std::thread::spawn(move || sender.send(child.wait_with_output()));
-    match receiver.recv_timeout(COMMAND_TIMEOUT) {
-        Ok(output) => Done::of(&output.unwrap()),
-        Err(_) => {
-            signal(id, "KILL");
-            panic!("the command did not end within {COMMAND_TIMEOUT:?}");
-        }
-    }
+    let Ok(output) = receiver.recv_timeout(COMMAND_TIMEOUT) else {
+        signal(id, "KILL");
+        panic!("the command did not end within {COMMAND_TIMEOUT:?}");
+    };
+    Done::of(&output.unwrap())
 }
 
 /// Sends a signal to a process that the test started.
