@@ -11,10 +11,12 @@ use std::time::Duration;
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 
-use crate::ledger::{self, Ledger, LedgerReader, Manifest};
-use crate::model::{Finding, GeneratorHealth, LagSample, Micros, OpKind, Scan};
+use crate::ledger::{self, Ledger, LedgerError, LedgerReader, Manifest};
+use crate::model::{Finding, GeneratorHealth, LagSample, Micros, OpId, OpKind, Scan, UserIx};
 use crate::reconcile::timeline::{Exposure, Timeline};
-use crate::reconcile::{self, Context, Judgement, Neighbour, ReadBack, RunEnd, generator, settle};
+use crate::reconcile::{
+    self, Context, Judgement, Neighbour, ReadBack, RunEnd, Surroundings, generator, settle,
+};
 use crate::report::render::terminal::{self, Style};
 use crate::report::{Report, Tally};
 use crate::scenario::Scenario;
@@ -264,14 +266,38 @@ fn judge_buckets(ledger: &LedgerReader, context: &Context<'_>) -> anyhow::Result
     }
     let strays = ledger.sightings_of_nobody()?;
     buckets.push(reconcile::judge_users(context, users..users, &[], &strays));
-    let mut unread = None;
-    let judgement = reconcile::combine(buckets, control, &mut |time| {
-        ledger
-            .ops_around(time, reconcile::NEIGHBOURS_EACH_SIDE)
-            .unwrap_or_else(|error| {
-                unread = Some(error);
-                Vec::new()
-            })
+    let mut rows = Rows {
+        ledger,
+        unread: None,
+    };
+    let judgement = reconcile::combine(buckets, control, &mut rows);
+    match rows.unread {
+        Some(error) => Err(error.into()),
+        None => Ok(judgement),
+    }
+}
+
+/// The ledger as the judge asks it. What could not be read is empty, and the error is kept.
+struct Rows<'a> {
+    ledger: &'a LedgerReader,
+    unread: Option<LedgerError>,
+}
+
+impl Rows<'_> {
+    fn or_keep<T: Default>(&mut self, read: Result<T, LedgerError>) -> T {
+        read.unwrap_or_else(|error| {
+            self.unread = Some(error);
+            T::default()
+        })
+    }
+}
+
+impl Surroundings for Rows<'_> {
+    fn around(&mut self, time: Micros) -> Vec<Neighbour> {
+        let read = self
+            .ledger
+            .ops_around(time, reconcile::NEIGHBOURS_EACH_SIDE);
+        self.or_keep(read)
             .iter()
             .map(|row| Neighbour {
                 op: row.invocation.op,
@@ -279,9 +305,10 @@ fn judge_buckets(ledger: &LedgerReader, context: &Context<'_>) -> anyhow::Result
                 invoked: row.invocation.invoked,
             })
             .collect()
-    });
-    match unread {
-        Some(error) => Err(error.into()),
-        None => Ok(judgement),
+    }
+
+    fn nearest_of(&mut self, user: UserIx, time: Micros) -> Option<OpId> {
+        let read = self.ledger.op_of_user_near(user, time);
+        self.or_keep(read).map(|row| row.invocation.op)
     }
 }

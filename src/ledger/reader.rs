@@ -13,6 +13,7 @@ use super::{LEDGER_FILE, LedgerError, Manifest, judgement, manifest};
 use crate::model::limits::PLANNED_USERS_MAX;
 use crate::model::{
     Finding, LagSample, Micros, OpId, OpKind, OpRow, Outcome, ResourceSample, Scan, Sighting,
+    UserIx,
 };
 
 /// How long a read waits for a lock that another process holds.
@@ -218,6 +219,25 @@ impl LedgerReader {
         let mut around = next_to("<=", "DESC")?;
         around.extend(next_to(">", "ASC")?);
         Ok(around)
+    }
+
+    /// The operation of a user that began nearest to a time, the first of equally near ones;
+    /// `None` if the user has none.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn op_of_user_near(
+        &self,
+        user: UserIx,
+        time: Micros,
+    ) -> Result<Option<OpRow>, LedgerError> {
+        let sql = format!(
+            "SELECT {OP_COLUMNS} FROM sessions AS u CROSS JOIN ops AS o \
+             ON o.op_id BETWEEN u.session_ix << 16 AND u.session_ix << 16 | 65535 \
+             WHERE u.user_ix = ?1 ORDER BY abs(o.invoked_us - ?2), o.op_id LIMIT 1"
+        );
+        let time = i64::try_from(time.0).unwrap_or(i64::MAX);
+        Ok(self.all(&sql, (user.0, time), rows::op)?.pop())
     }
 
     /// How many operations of each kind ended how; `None` stands for those still open.

@@ -226,7 +226,8 @@ pub struct Finding {
     pub sender: Option<UserIx>,
     /// The synthetic user it was found under or shown to, where there is one.
     pub found_under: Option<UserIx>,
-    /// The two or three operations that tell the story.
+    /// The operations that tell the story, at most three: the sender's first, then the other
+    /// user's where it is known.
     pub ops: Vec<OpId>,
     /// Every affected record, the root's own first. Uncapped.
     pub affected: Vec<Affected>,

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
-    CanaryId, CanaryKind, OpId, OpKind, OpRow, Outcome, RecordType, RunId, SessionIx, UserIx,
+    CanaryId, CanaryKind, OpKind, OpRow, Outcome, RecordType, RunId, SessionIx, UserIx,
 };
 
 use super::evidence::Evidence;
+use super::fold::Mixers;
 use super::owner::Owner;
 use super::reading::Record;
 
@@ -41,14 +42,14 @@ impl Evidence<'_> {
     }
 
     /// The operations of the bucket's users that sent part of a mixed record, by the record's id.
-    pub(crate) fn mixers(&self) -> BTreeMap<String, BTreeSet<OpId>> {
-        let mut mixers: BTreeMap<String, BTreeSet<OpId>> = BTreeMap::new();
+    pub(crate) fn mixers(&self) -> Mixers {
+        let mut mixers = Mixers::new();
         for record in self.records.iter().filter(|record| record.mixed()) {
             let own = record
                 .canaries
                 .iter()
                 .filter(|canary| self.has(canary.user));
-            let ops = own.filter_map(|canary| self.op_id_of(*canary));
+            let ops = own.filter_map(|canary| Some((canary.user, self.op_id_of(*canary)?)));
             let id = record.sighting.record_id.clone();
             mixers.entry(id).or_default().extend(ops);
         }

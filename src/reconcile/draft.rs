@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Affected, CanaryId, Code, Finding, Micros, OpKind, Proof, Severity, UserIx};
+use crate::model::{
+    Affected, CanaryId, Code, Finding, Micros, OpId, OpKind, Proof, Severity, UserIx,
+};
 
 use super::evidence::{Evidence, span};
 use super::reading::Record;
@@ -18,6 +20,8 @@ pub struct Draft {
     pub(crate) channel: Option<OpKind>,
     /// When the first operation of the story was at work.
     pub(crate) span: Option<(Micros, Micros)>,
+    /// The operation of the other user who had a part in it, where that is known.
+    pub(crate) other: Option<OpId>,
     /// Messages of the agent that stand in somebody else's session.
     pub(crate) strangers: Vec<Stranger>,
     /// Where a stranger would explain this one, an answer that is missing: the names of its
@@ -55,6 +59,7 @@ impl Draft {
         Self {
             channel: first.map(|op| op.invocation.kind),
             span: first.map(span),
+            other: None,
             strangers: Vec::new(),
             gap_in: Vec::new(),
             finding: Finding {
@@ -77,6 +82,18 @@ impl Draft {
         self.finding.claim = claim;
         self.finding.because = because;
         self
+    }
+
+    /// The finding with its story complete: the sender's operation, the other user's, then more
+    /// of the sender's.
+    pub(crate) fn into_finding(mut self) -> Finding {
+        let ops = &mut self.finding.ops;
+        if let Some(other) = self.other.filter(|_| !ops.is_empty()) {
+            ops.retain(|op| *op != other);
+            ops.insert(ops.len().min(1), other);
+            ops.truncate(STORY_OPS_MAX);
+        }
+        self.finding
     }
 }
 

@@ -129,8 +129,12 @@ pub(crate) fn fold(drafts: Vec<Draft>, tallies: &Tallies) -> Vec<Draft> {
     fold_strangers(drafts)
 }
 
-/// The operations of a mixed record were judged in the buckets of their users.
-pub(crate) fn name_mixers(drafts: &mut [Draft], mixers: &BTreeMap<String, BTreeSet<OpId>>) {
+/// The operations that sent part of a mixed record, and who sent them, by the record's id.
+pub(crate) type Mixers = BTreeMap<String, BTreeSet<(UserIx, OpId)>>;
+
+/// The operations of a mixed record were judged in the buckets of their users. The other user is
+/// the one it is stored under, if that user sent part of it.
+pub(crate) fn name_mixers(drafts: &mut [Draft], mixers: &Mixers) {
     let mixed = drafts
         .iter_mut()
         .filter(|draft| draft.finding.code == Code::ChunkMix);
@@ -140,12 +144,20 @@ pub(crate) fn name_mixers(drafts: &mut [Draft], mixers: &BTreeMap<String, BTreeS
             .affected
             .first()
             .and_then(|record| record.record_id.as_ref());
-        let ops = id.and_then(|id| mixers.get(id));
-        for op in ops.into_iter().flatten() {
+        let Some(ops) = id.and_then(|id| mixers.get(id)) else {
+            continue;
+        };
+        for (_, op) in ops {
             if finding.ops.len() < STORY_OPS_MAX && !finding.ops.contains(op) {
                 finding.ops.push(*op);
             }
         }
+        let (sender, owner) = (finding.sender, finding.found_under);
+        let others = || ops.iter().filter(|(user, _)| Some(*user) != sender);
+        draft.other = others()
+            .find(|(user, _)| Some(*user) == owner)
+            .or_else(|| others().next())
+            .map(|(_, op)| *op);
     }
 }
 

@@ -3,13 +3,13 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Affected, Code, Finding, Micros, OpId, OpKind};
+use crate::model::{Affected, Code, Finding, OpKind};
 
 use super::Bucket;
 use super::control::Control;
 use super::draft::Draft;
-use super::fold::{self, Tallies};
-use super::pattern::{self, Neighbour};
+use super::fold::{self, Mixers, Tallies};
+use super::pattern::{self, Surroundings};
 
 /// What the judge says of a run.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -37,13 +37,12 @@ pub struct Judgement {
 
 /// Folds the buckets of a run into its judgement.
 ///
-/// `neighbours` tells which operations began next to a time: up to [`pattern::NEIGHBOURS_EACH_SIDE`]
-/// last at or before it, and as many first after it, in the order of their beginning. It is
-/// asked only for what the hints about causes need, at most a few hundred times.
+/// `surroundings` is asked only for what the hints about causes and the stories of the shown
+/// findings need, at most a few hundred times.
 pub fn combine(
     buckets: impl IntoIterator<Item = Bucket>,
     control: Control,
-    neighbours: &mut dyn FnMut(Micros) -> Vec<Neighbour>,
+    surroundings: &mut dyn Surroundings,
 ) -> Judgement {
     let mut judgement = Judgement {
         control,
@@ -52,7 +51,7 @@ pub fn combine(
     let mut drafts: Vec<Draft> = Vec::new();
     let mut tallies = Tallies::default();
     let mut unnamed = BTreeSet::new();
-    let mut mixers: BTreeMap<String, BTreeSet<OpId>> = BTreeMap::new();
+    let mut mixers = Mixers::new();
     for bucket in buckets {
         drafts.extend(bucket.drafts);
         tallies.add(bucket.tallies);
@@ -77,8 +76,9 @@ pub fn combine(
     let mut drafts = fold::fold(drafts, &tallies);
     // Folding may have made some graver.
     sort(&mut drafts);
-    pattern::hint(&mut drafts, neighbours);
-    judgement.findings = drafts.into_iter().map(|draft| draft.finding).collect();
+    pattern::hint(&mut drafts, surroundings);
+    pattern::name_others(&mut drafts, surroundings);
+    judgement.findings = drafts.into_iter().map(Draft::into_finding).collect();
     judgement
 }
 

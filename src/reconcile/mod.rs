@@ -6,10 +6,10 @@
 //! division into buckets gives the same judgement. There is no way to the network or the disk
 //! from here, and no knowledge of the lab.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::Range;
 
-use crate::model::{Code, Micros, OpId, OpKind, OpRow, RunId, Sighting};
+use crate::model::{Code, Micros, OpKind, OpRow, RunId, Sighting};
 use crate::scenario::Scenario;
 
 pub mod checks;
@@ -38,7 +38,7 @@ pub use control::{Control, control};
 pub use draft::Draft;
 pub use evidence::Evidence;
 pub use judgement::{Judgement, combine};
-pub use pattern::{NEIGHBOURS_EACH_SIDE, Neighbour};
+pub use pattern::{NEIGHBOURS_EACH_SIDE, Neighbour, Surroundings};
 
 /// How a run ended, as the ledger tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,7 +89,7 @@ pub struct Bucket {
     pub(crate) recovered: BTreeMap<OpKind, u64>,
     pub(crate) counts: counts::Counts,
     pub(crate) tallies: fold::Tallies,
-    pub(crate) mixers: BTreeMap<String, BTreeSet<OpId>>,
+    pub(crate) mixers: fold::Mixers,
     pub(crate) pending: u64,
     pub(crate) checker_errors: Vec<Code>,
 }

@@ -1,12 +1,12 @@
-//! Hints about the cause, from how the findings lie in time. They are marked as hints, and
-//! nothing follows from them.
+//! What the findings' place in time tells: hints about the cause, which are marked as hints and from
+//! which nothing follows, and the other user's operation.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::limits::CAPSULES_PER_CODE_MAX;
 use crate::model::{Code, Micros, OpId, Pattern, UserIx};
 
-use super::draft::{Draft, STORY_OPS_MAX};
+use super::draft::Draft;
 
 /// Operations on either side of a time that hints are drawn from.
 pub const NEIGHBOURS_EACH_SIDE: usize = 8;
@@ -25,9 +25,18 @@ pub struct Neighbour {
     pub invoked: Micros,
 }
 
-/// Puts hints on records that are under another synthetic user, and names the other user's
-/// operation that was nearest in time.
-pub(crate) fn hint(drafts: &mut [Draft], neighbours: &mut dyn FnMut(Micros) -> Vec<Neighbour>) {
+/// What else the run did, of which a bucket knows nothing.
+pub trait Surroundings {
+    /// The operations that began next to a time: up to [`NEIGHBOURS_EACH_SIDE`] last at or before
+    /// it, and as many first after it, in the order of their beginning.
+    fn around(&mut self, time: Micros) -> Vec<Neighbour>;
+
+    /// The operation of a user that began nearest to a time.
+    fn nearest_of(&mut self, user: UserIx, time: Micros) -> Option<OpId>;
+}
+
+/// Puts hints on records that are under another synthetic user.
+pub(crate) fn hint(drafts: &mut [Draft], surroundings: &mut dyn Surroundings) {
     let crossed: Vec<&Draft> = drafts.iter().filter(|draft| is_crossed(draft)).collect();
     let latched = latched_owners(&crossed);
     let swaps = swapped(&crossed);
@@ -45,9 +54,15 @@ pub(crate) fn hint(drafts: &mut [Draft], neighbours: &mut dyn FnMut(Micros) -> V
         } else if mostly_swaps && swaps.contains(&(sender, owner)) {
             draft.finding.pattern = Some(Pattern::Swap);
         }
-        if let Some(span) = draft.span.filter(|_| looked_at < CAPSULES_PER_CODE_MAX) {
+        let unexplained = draft.finding.pattern.is_none();
+        if let Some((_, ended)) = draft.span.filter(|_| looked_at < CAPSULES_PER_CODE_MAX) {
             looked_at += 1;
-            look_beside(draft, (sender, owner), span, neighbours, &mut late);
+            if unexplained {
+                // Background tasks read what they need after the answer, so its time counts.
+                let beside = surroundings.around(ended);
+                let users = beside.iter().map(|other| other.user).collect();
+                late.note(sender, owner, &users);
+            }
         }
     }
     // One cause is enough: what is left over beside it is most likely chance.
@@ -63,29 +78,22 @@ pub(crate) fn hint(drafts: &mut [Draft], neighbours: &mut dyn FnMut(Micros) -> V
     }
 }
 
-/// Looks at what began around one operation: names the owner's operation, and notes whether the
-/// owner was there at all.
-fn look_beside(
-    draft: &mut Draft,
-    (sender, owner): (UserIx, UserIx),
-    (invoked, ended): (Micros, Micros),
-    neighbours: &mut dyn FnMut(Micros) -> Vec<Neighbour>,
-    late: &mut Late,
-) {
-    let mut around = neighbours(invoked);
-    let at_end = neighbours(ended);
-    // Background tasks read what they need after the answer, so its time is the one that counts.
-    let users: BTreeSet<UserIx> = at_end.iter().map(|other| other.user).collect();
-    if draft.finding.pattern.is_none() {
-        late.note(sender, owner, &users);
-    }
-    around.extend(at_end);
-    let of_owner = around.iter().filter(|other| other.user == owner);
-    let nearest = of_owner.min_by_key(|other| (other.invoked.0.abs_diff(invoked.0), other.op));
-    let ops = &mut draft.finding.ops;
-    if let Some(op) = nearest.map(|other| other.op).filter(|op| !ops.contains(op)) {
-        ops.truncate(STORY_OPS_MAX - 1);
-        ops.push(op);
+/// Names the other user's operation that began nearest to the sender's, where it is not known
+/// better, for as many findings of each code as are shown.
+pub(crate) fn name_others(drafts: &mut [Draft], surroundings: &mut dyn Surroundings) {
+    let mut asked: BTreeMap<Code, usize> = BTreeMap::new();
+    for draft in drafts.iter_mut().filter(|draft| draft.other.is_none()) {
+        let finding = &draft.finding;
+        let other = finding
+            .found_under
+            .filter(|_| finding.found_under != finding.sender);
+        if let (Some(other), Some((invoked, _))) = (other, draft.span) {
+            let count = asked.entry(finding.code).or_default();
+            *count += 1;
+            if *count <= CAPSULES_PER_CODE_MAX {
+                draft.other = surroundings.nearest_of(other, invoked);
+            }
+        }
     }
 }
 
@@ -168,36 +176,10 @@ fn swapped(crossed: &[&Draft]) -> BTreeSet<(UserIx, UserIx)> {
 #[cfg(test)]
 mod tests {
     use super::super::testing::{History, SESSIONS_EACH, owner};
-    use super::super::{Control, combine, judge_users};
     use super::*;
-    use crate::model::Finding;
-
-    /// Judges with the history's own operations as neighbours.
-    fn findings(history: &History) -> Vec<Finding> {
-        let context = history.context();
-        let users = 0..history.users;
-        let bucket = judge_users(&context, users, &history.ops, &history.sightings);
-        let mut all: Vec<Neighbour> = history
-            .ops
-            .iter()
-            .map(|op| Neighbour {
-                op: op.invocation.op,
-                user: op.invocation.user,
-                invoked: op.invocation.invoked,
-            })
-            .collect();
-        all.sort_by_key(|neighbour| (neighbour.invoked, neighbour.op));
-        let mut near = |at: Micros| {
-            let after = all.partition_point(|neighbour| neighbour.invoked <= at);
-            let from = after.saturating_sub(NEIGHBOURS_EACH_SIDE);
-            let to = all.len().min(after + NEIGHBOURS_EACH_SIDE);
-            all[from..to].to_vec()
-        };
-        combine([bucket], Control::default(), &mut near).findings
-    }
 
     fn patterns(history: &History) -> Vec<Option<Pattern>> {
-        let findings = findings(history);
+        let findings = history.findings();
         findings.iter().map(|finding| finding.pattern).collect()
     }
 
@@ -225,14 +207,24 @@ mod tests {
             history.own_session(user * SESSIONS_EACH, Some(&owner(user + 51)));
         }
         assert_eq!(patterns(&history), [Some(Pattern::LateBinding); 20]);
-        // The other user's operation is part of the story.
-        let story = &findings(&history)[3].ops;
-        assert_eq!(story.len(), 2);
-        assert_eq!(story[1].session.0 / SESSIONS_EACH, 54);
         for user in 0..20 {
             history.own_session(user * SESSIONS_EACH, Some(&owner((user * 37 + 7) % 100)));
         }
         assert_eq!(patterns(&history), [None; 20]);
+    }
+
+    #[test]
+    fn the_other_users_operation_is_second_in_the_story() {
+        // Both turns of the sender's session are affected, and either user has only two.
+        let mut history = History::new(8, 2);
+        history.own_session(SESSIONS_EACH, Some(&owner(4)));
+        let findings = history.findings();
+        let users: Vec<u32> = findings[0]
+            .ops
+            .iter()
+            .map(|op| op.session.0 / SESSIONS_EACH)
+            .collect();
+        assert_eq!(users, [1, 4, 1]);
     }
 
     #[test]

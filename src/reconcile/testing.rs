@@ -13,7 +13,10 @@ use crate::scenario::{
     SessionSpec, Settle, Store, Target, Timeouts, UploadSpec,
 };
 
-use super::{Bucket, Context, Control, Judgement, ReadBack, RunEnd, combine, judge_users};
+use super::{
+    Bucket, Context, Control, Judgement, NEIGHBOURS_EACH_SIDE, Neighbour, ReadBack, RunEnd,
+    Surroundings, combine, judge_users,
+};
 
 pub(crate) const RUN: RunId = RunId(0x0012_abcd);
 /// Sessions of each user in a [`History`]: chat, upload, voice.
@@ -208,7 +211,7 @@ impl History {
                 planted: 2,
                 found: 2,
             },
-            &mut |_| Vec::new(),
+            &mut &*self,
         )
     }
 
@@ -398,6 +401,33 @@ pub(crate) fn check(spoil: impl FnOnce(&mut History), expected: &[&str]) {
 }
 
 /// The ledger's rule for buckets.
+impl Surroundings for &History {
+    fn around(&mut self, time: Micros) -> Vec<Neighbour> {
+        let mut all: Vec<Neighbour> = self
+            .ops
+            .iter()
+            .map(|op| Neighbour {
+                op: op.invocation.op,
+                user: op.invocation.user,
+                invoked: op.invocation.invoked,
+            })
+            .collect();
+        all.sort_by_key(|neighbour| (neighbour.invoked, neighbour.op));
+        let after = all.partition_point(|neighbour| neighbour.invoked <= time);
+        let from = after.saturating_sub(NEIGHBOURS_EACH_SIDE);
+        let to = all.len().min(after + NEIGHBOURS_EACH_SIDE);
+        all[from..to].to_vec()
+    }
+
+    fn nearest_of(&mut self, user: UserIx, time: Micros) -> Option<OpId> {
+        let of_user = self.ops.iter().map(|op| &op.invocation);
+        of_user
+            .filter(|begun| begun.user == user)
+            .min_by_key(|begun| (begun.invoked.0.abs_diff(time.0), begun.op))
+            .map(|begun| begun.op)
+    }
+}
+
 fn belongs(sighting: &Sighting, all_ops: &[OpRow], users: &Range<u32>) -> bool {
     let ours = |user: UserIx| users.contains(&user.0);
     if !sighting.canaries.is_empty() {

@@ -35,7 +35,8 @@ pub struct FindingDetail {
     pub sender: Option<String>,
     /// Name of the synthetic user it was found under or shown to, where there is one.
     pub found_under: Option<String>,
-    /// The two or three operations that tell the story, the sender's first.
+    /// The operations that tell the story, at most three: the sender's first, then the other
+    /// user's where it is known.
     pub ops: Vec<OpDetail>,
     /// Affected records, the root's own first; at most [`SIGHTINGS_PER_FINDING_MAX`].
     pub sightings: Vec<SightingDetail>,

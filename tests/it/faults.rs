@@ -65,9 +65,16 @@ fn assert_evidence(report: &Value, fault: &str, code: Code) {
             assert!(finding["found_under"].is_string(), "{fault}: {finding:#}");
             assert_ne!(finding["found_under"], finding["sender"], "{fault}");
             assert!(record["record_id"].is_string(), "{fault}");
+            assert_eq!(finding["ops"][0]["user"], finding["sender"], "{fault}");
+            assert_eq!(finding["ops"][1]["user"], finding["found_under"], "{fault}");
         }
         Code::Lost | Code::PartialIngest => assert!(record["canary"].is_string(), "{fault}"),
-        _ => assert!(record["record_id"].is_string(), "{fault}"),
+        Code::ForeignOwner
+        | Code::PlaceholderOwner
+        | Code::MissingOwner
+        | Code::SessionBleed
+        | Code::Duplicate
+        | Code::Ghost => assert!(record["record_id"].is_string(), "{fault}"),
     }
 }
 

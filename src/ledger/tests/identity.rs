@@ -348,6 +348,7 @@ proptest! {
     fn operations_read_back(
         begun in prop::collection::btree_map(
             any_op(), (any_invocation(), prop::option::of(any_completion())), 1..30),
+        time in any_time(),
     ) {
         let folder = tempfile::tempdir().unwrap();
         let rows: Vec<OpRow> = begun.into_iter().map(|(op, (invocation, completion))| OpRow {
@@ -366,6 +367,13 @@ proptest! {
             .flat_map(|user| reader.ops_of_users(user..user + 1).unwrap())
             .collect();
         prop_assert_eq!(&bucketed, &by_user);
+        for user in (0..50).map(UserIx) {
+            let nearest = rows
+                .iter()
+                .filter(|row| row.invocation.user == user)
+                .min_by_key(|row| (row.invocation.invoked.0.abs_diff(time.0), row.invocation.op));
+            prop_assert_eq!(reader.op_of_user_near(user, time).unwrap(), nearest.cloned());
+        }
         let mut by_time = rows;
         by_time.sort_by_key(|row| (row.invocation.invoked, row.invocation.op));
         let mut streamed = Vec::new();

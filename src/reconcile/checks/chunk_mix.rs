@@ -94,8 +94,9 @@ mod tests {
             findings[0].affected[0].canary,
             Some(canary(2, 7, 4, CanaryKind::Block))
         );
-        // Both operations tell the story, from whatever buckets.
-        assert_eq!(findings[0].ops.len(), 2);
+        // Both operations tell the story, from whatever buckets, the sender's first.
+        let sessions: Vec<u32> = findings[0].ops.iter().map(|op| op.session.0).collect();
+        assert_eq!(sessions, [7, 1]);
         assert_eq!(history.judge().crossed_sessions, 1);
         // An answer that holds both is judged by whose session it is in.
         check(

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::{CanaryId, Code, RecordType, RunId, UserIx};
+use crate::model::{CanaryId, Code, OpId, RecordType, RunId, UserIx};
 
 use super::super::draft::Group;
 use super::super::evidence::Evidence;
@@ -79,5 +79,15 @@ fn draft(evidence: &Evidence<'_>, record: &Record<'_>, asker: UserIx, foreign: C
         format!("the bytes of an answer to {reader} hold an exact canary that only {sender} sent"),
     );
     draft.finding.found_under = Some(asker);
+    draft.other = asked_by(evidence, record, asker);
     draft
+}
+
+/// The operation that was answered, if the session's name says which: an answer's position is
+/// that of its operation.
+fn asked_by(evidence: &Evidence<'_>, record: &Record<'_>, asker: UserIx) -> Option<OpId> {
+    let sighting = record.sighting;
+    let (run, user, session) = RunId::parse_session_name(sighting.session.as_deref()?)?;
+    let seq = u16::try_from(sighting.position).ok()?;
+    (run == evidence.context.run && user == asker).then_some(OpId { session, seq })
 }

@@ -128,6 +128,13 @@ mod tests {
             (findings[0].sender, findings[0].found_under),
             (Some(UserIx(0)), Some(UserIx(2)))
         );
+        // The operation that was answered is second in the story.
+        let ops: Vec<(u32, u16)> = findings[0]
+            .ops
+            .iter()
+            .map(|op| (op.session.0, op.seq))
+            .collect();
+        assert_eq!(ops, [(0, 1), (6, 0)]);
         assert_eq!(history.judge().crossed_sessions, 1);
     }
 

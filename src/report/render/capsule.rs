@@ -100,8 +100,9 @@ fn capsule(
     if let Some(sighting) = finding.sightings.first() {
         fields.push(stored(sighting));
     }
-    if let [first, second, ..] = finding.ops.as_slice() {
-        fields.push(beside(first, second));
+    if let Some((first, rest)) = finding.ops.split_first() {
+        let other = rest.iter().find(|op| op.user != first.user);
+        fields.extend(other.map(|other| beside(first, other)));
     }
     fields.push(("because", finding.because.clone()));
     if finding.explains > 0 {
@@ -146,6 +147,7 @@ fn stored(sighting: &SightingDetail) -> (&'static str, String) {
     }
 }
 
+/// The other user's operation, and how it lies to the sender's.
 fn beside(first: &OpDetail, second: &OpDetail) -> (&'static str, String) {
     let (apart, word) = if second.sent_at_us >= first.sent_at_us {
         (second.sent_at_us - first.sent_at_us, "later")
