@@ -38,7 +38,7 @@ const SCHEMA: &str = include_str!("schema.sql");
 /// WAL lets others read meanwhile; with `NORMAL` a commit survives the end of the process, but a
 /// power cut may take the last ones.
 const PRAGMAS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; \
-    PRAGMA cache_size = -8192; PRAGMA wal_autocheckpoint = 4096;";
+    PRAGMA cache_size = -2048; PRAGMA wal_autocheckpoint = 4096;";
 
 /// A ledger being written. It is usable at any time by readers; [`Ledger::finish`] only makes
 /// sure that everything is in it and tells whether anything was lost.

@@ -17,6 +17,8 @@ pub const ANSWER_BYTES_MAX: usize = 1 << 20;
 pub const PAGE_BYTES_MAX: usize = 64 << 20;
 /// Records asked for on one page of a read-back (`limit`).
 pub const PAGE_RECORDS: u32 = 500;
+/// Equal complete scans in a row that make a store settled.
+pub const EQUAL_SCANS_MIN: usize = 3;
 /// Characters quoted on either side of a canary in somebody else's record.
 pub const EXCERPT_CHARS_AROUND: usize = 40;
 /// Characters of an answer or error text kept as an operation's detail.

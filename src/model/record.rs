@@ -1,5 +1,7 @@
 //! What was read back: sightings of records, and the scans they came from.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::finding::UnknownName;
@@ -153,4 +155,62 @@ pub struct Scan {
     pub complete: bool,
     /// Why not, where not.
     pub incomplete_reason: Option<String>,
+}
+
+/// How long the store has surely stood still by the last of these scans: how many of the last
+/// ones are complete and equal, and the time from the end of the first of them to the beginning
+/// of the last, during which every record was as it is.
+pub fn standstill(scans: &[Scan]) -> (usize, Duration) {
+    let Some(last) = scans.last() else {
+        return (0, Duration::ZERO);
+    };
+    let equal = scans
+        .iter()
+        .rev()
+        .take_while(|scan| scan.complete && scan.digest == last.digest);
+    let first = equal.clone().last();
+    let held = first.map_or(Duration::ZERO, |first| last.started.since(first.ended));
+    (equal.count(), held)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One letter a scan, which begins every 100 ms and takes 10; `!` for an incomplete one.
+    fn scans(digests: &str) -> Vec<Scan> {
+        (1..)
+            .zip(digests.chars())
+            .map(|(scan, digest)| Scan {
+                scan,
+                started: Micros(u64::from(scan) * 100_000),
+                ended: Micros(u64::from(scan) * 100_000 + 10_000),
+                digest: digest.to_string(),
+                sessions: 1,
+                messages: 2,
+                facts: 0,
+                unattributable: 0,
+                complete: digest != '!',
+                incomplete_reason: None,
+            })
+            .collect()
+    }
+
+    #[test]
+    fn only_equal_complete_scans_in_a_row_stand_still() {
+        for (digests, count, held_ms) in [
+            ("", 0, 0),
+            ("!", 0, 0),
+            ("a", 1, 0),
+            ("aa", 2, 90),
+            ("aaaa", 4, 290),
+            ("baaa", 3, 190),
+            ("aaab", 1, 0),
+            ("aa!aa", 2, 90),
+            ("aaa!", 0, 0),
+        ] {
+            let held = Duration::from_millis(held_ms);
+            assert_eq!(standstill(&scans(digests)), (count, held), "{digests}");
+        }
+    }
 }

@@ -34,6 +34,9 @@ const READS_AT_FIRST: i64 = 40;
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 /// Longest pause between two reads of one record.
 const PAUSE_MAX: Duration = Duration::from_secs(1);
+/// A record that is first read later than this after its answer is not measured: the time would
+/// be the watcher's, not the store's.
+const FIRST_READ_WITHIN: Duration = Duration::from_millis(100);
 /// How long records that are still watched at the end of the run may keep it waiting.
 const LAST_WAIT_MAX: Duration = Duration::from_secs(1);
 
@@ -223,8 +226,12 @@ struct Watcher {
 }
 
 impl Watcher {
-    /// Waits until the record is visible; `None` if it is not by its deadline.
+    /// Waits until the record is visible; `None` if it is not by its deadline, or if watching it
+    /// begins too late to say anything.
     async fn lag_of(&self, wanted: Wanted) -> Option<LagSample> {
+        if self.context.clock.now().since(wanted.completed) > FIRST_READ_WITHIN {
+            return None;
+        }
         let due = wanted.completed + self.context.scenario.memory.settle.deadline;
         let mut pause = FIRST_PAUSE;
         loop {

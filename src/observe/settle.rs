@@ -3,7 +3,7 @@
 use tokio::sync::mpsc;
 
 use super::scan::ScanContext;
-use super::settled::{Next, SettlePlan, next_step, span};
+use super::settled::{Next, SettlePlan, next_step};
 use super::sight::control_sightings;
 use super::store::StoreClient;
 use crate::event::Event;
@@ -41,7 +41,7 @@ impl StoreClient {
         // A slow store must also be given the time for which it has to stand still.
         let begun = context.clock.now().max(plan.last_completed);
         let patience = settle.deadline.saturating_mul(2);
-        let end = begun + patience.saturating_add(span(settle, plan.lag_p999));
+        let end = begun + patience.saturating_add(settle.hold(plan.lag_p999));
         let mut scans: Vec<Scan> = Vec::new();
         let mut number = plan.first_scan;
         loop {

@@ -6,8 +6,6 @@ use std::time::Duration;
 use crate::model::{Micros, Scan};
 use crate::scenario::Settle;
 
-/// Scans in a row that must be complete and equal.
-const EQUAL_SCANS_MIN: usize = 3;
 /// Scans that are made before the hard end counts, so that a large store, which takes longer to
 /// read than the deadline, can still settle.
 const SCANS_BEFORE_END: usize = 6;
@@ -35,27 +33,6 @@ pub(super) enum Next {
     Again(Duration),
 }
 
-/// How long the store must stay unchanged.
-pub(super) fn span(settle: &Settle, lag_p999: Duration) -> Duration {
-    let task_limit = settle.task_limit.saturating_mul(3) / 2;
-    task_limit.max(lag_p999.saturating_mul(3))
-}
-
-/// Are the last scans, at least three, complete and equal, and did the first and the last of
-/// them begin at least so far apart? The same rule judges the scans afterwards, from the ledger.
-pub(super) fn is_settled(scans: &[Scan], span: Duration) -> bool {
-    let Some(last) = scans.last() else {
-        return false;
-    };
-    let equal = scans
-        .iter()
-        .rev()
-        .take_while(|scan| scan.complete && scan.digest == last.digest);
-    let first = equal.clone().last();
-    equal.count() >= EQUAL_SCANS_MIN
-        && first.is_some_and(|first| last.started.since(first.started) >= span)
-}
-
 /// Decides after a scan. `missing` counts promised records that no scan has shown; `end` is the
 /// moment after which settling is given up.
 pub(super) fn next_step(
@@ -65,7 +42,7 @@ pub(super) fn next_step(
     now: Micros,
 ) -> Next {
     let due = plan.last_completed + settle.deadline;
-    let settled = is_settled(scans, span(settle, plan.lag_p999));
+    let settled = settle.is_settled(scans, plan.lag_p999);
     let begun_after_due = scans.last().is_some_and(|last| last.started >= due);
     if settled && (missing == 0 || begun_after_due) {
         return Next::Settled;
@@ -126,58 +103,6 @@ mod tests {
                 .then(|| "a page is missing".to_owned()),
         };
         (1..).zip(told).map(scan).collect()
-    }
-
-    #[test]
-    fn three_equal_complete_scans_over_the_span_settle() {
-        let span = Duration::from_millis(300);
-        for (told, settled) in [
-            (&[][..], false),
-            (&[(0, "a"), (500, "a")], false),
-            (&[(0, "a"), (150, "a"), (300, "a")], true),
-            (&[(0, "a"), (150, "a"), (299, "a")], false),
-            (&[(0, "a"), (150, "b"), (310, "a")], false),
-            (&[(0, "a"), (150, "a!"), (310, "a")], false),
-            (&[(0, "a"), (150, "a"), (310, "a!")], false),
-            (&[(0, "b"), (19, "a"), (150, "a"), (310, "a")], false),
-            (
-                &[(0, "b"), (19, "a"), (150, "a"), (310, "a"), (330, "a")],
-                true,
-            ),
-        ] {
-            assert_eq!(is_settled(&scans(told), span), settled, "{told:?}");
-        }
-    }
-
-    /// The examples by which the rule of the judgement is tested: one letter a scan, 100 ms apart.
-    #[test]
-    fn the_judgement_settles_the_same_scans() {
-        let span = Duration::from_millis(300);
-        for (digests, settled) in [
-            ("", false),
-            ("aaa", false),
-            ("aaaa", true),
-            ("baaaa", true),
-            ("aaaab", false),
-            ("aabaa", false),
-            ("aa!aa", false),
-            ("aaaa!", false),
-            ("!!!!!", false),
-        ] {
-            let letters: Vec<String> = digests.chars().map(String::from).collect();
-            let told: Vec<_> = (0..)
-                .step_by(100)
-                .zip(letters.iter().map(String::as_str))
-                .collect();
-            assert_eq!(is_settled(&scans(&told), span), settled, "{digests}");
-        }
-    }
-
-    #[test]
-    fn the_span_covers_the_tasks_and_the_lag_that_was_seen() {
-        assert_eq!(span(&settle(), Duration::ZERO), Duration::from_millis(300));
-        let lag = Duration::from_millis(101);
-        assert_eq!(span(&settle(), lag), Duration::from_millis(303));
     }
 
     #[test]

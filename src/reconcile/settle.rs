@@ -7,37 +7,13 @@ use crate::scenario::Settle;
 
 use super::ReadBack;
 
-/// Equal scans in a row that make a store settled.
-pub const EQUAL_SCANS_MIN: usize = 3;
-
-/// The time for which a store must stand still: one and a half of the target's own time limit
-/// for background work, and three times the 99.9th percentile of the delay that was seen.
-pub fn hold(settle: &Settle, lag_p999: Duration) -> Duration {
-    let limit = settle.task_limit.saturating_add(settle.task_limit / 2);
-    limit.max(lag_p999.saturating_mul(3))
-}
-
 /// What a run's scans, in order, say of its read-back. Without any, the store could not be read
 /// at all and the read-back is incomplete; a run without a store has [`ReadBack::None`].
-///
-/// It is settled if its last scans, at least three, are complete and equal, with at least
-/// [`hold`] from the end of the first of these to the beginning of the last: so long has every
-/// record surely been as it is.
 pub fn settled(scans: &[Scan], settle: &Settle, lag_p999: Duration) -> ReadBack {
-    let last = scans.last();
-    let equal = scans
-        .iter()
-        .rev()
-        .take_while(|scan| scan.complete && Some(&scan.digest) == last.map(|last| &last.digest));
-    let equal: Vec<&Scan> = equal.collect();
-    let stood_still = match (equal.last(), last) {
-        (Some(first), Some(last)) => last.started.since(first.ended),
-        (None | Some(_), _) => Duration::ZERO,
-    };
     let last_complete = scans.iter().rev().find(|scan| scan.complete);
     ReadBack::Some {
-        settled: equal.len() >= EQUAL_SCANS_MIN && stood_still >= hold(settle, lag_p999),
-        complete: last.is_some_and(|scan| scan.complete),
+        settled: settle.is_settled(scans, lag_p999),
+        complete: scans.last().is_some_and(|scan| scan.complete),
         read_from: last_complete.map_or(Micros(0), |scan| scan.started),
     }
 }
@@ -103,9 +79,9 @@ mod tests {
 
     #[test]
     fn a_slow_store_is_watched_for_longer() {
-        assert_eq!(hold(&settle(), Duration::ZERO), Duration::from_millis(300));
+        assert_eq!(settle().hold(Duration::ZERO), Duration::from_millis(300));
         assert_eq!(
-            hold(&settle(), Duration::from_secs(1)),
+            settle().hold(Duration::from_secs(1)),
             Duration::from_secs(3)
         );
         let scans = scans("aaaaaaaaaa");

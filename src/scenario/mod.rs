@@ -10,7 +10,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::model::{GroupIx, OpKind};
+use crate::model::limits::EQUAL_SCANS_MIN;
+use crate::model::{GroupIx, OpKind, Scan, standstill};
 
 mod convert;
 mod embedded;
@@ -198,6 +199,22 @@ pub struct Settle {
     pub deadline: Duration,
     /// Pause between two scans.
     pub pause: Duration,
+}
+
+impl Settle {
+    /// How long the store must stand still: one and a half of the target's own time limit for
+    /// background work, and three times the 99.9th percentile of the delay that was seen.
+    pub fn hold(&self, lag_p999: Duration) -> Duration {
+        let limit = self.task_limit.saturating_mul(3) / 2;
+        limit.max(lag_p999.saturating_mul(3))
+    }
+
+    /// Have these scans, in order, shown the store standing still for long enough? Whoever reads
+    /// the store and whoever judges its scans later ask here.
+    pub fn is_settled(&self, scans: &[Scan], lag_p999: Duration) -> bool {
+        let (equal, held) = standstill(scans);
+        equal >= EQUAL_SCANS_MIN && held >= self.hold(lag_p999)
+    }
 }
 
 /// A load group: an executor that starts sessions of one kind.
