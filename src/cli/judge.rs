@@ -34,6 +34,9 @@ pub(super) const DRIVE_ENDED_US: &str = "drive_ended_us";
 /// Note of the ledger: arrivals that did not start for want of virtual users.
 pub(super) const DROPPED_ARRIVALS: &str = "dropped_arrivals";
 
+/// Note of the ledger: can the store list facts? Absent if no store was looked at.
+pub(super) const FACTS_LISTED: &str = "facts_listed";
+
 /// Users that are judged at a time; one bucket must fit in memory.
 const USERS_PER_BUCKET: u32 = 256;
 
@@ -124,6 +127,8 @@ pub(super) struct Facts {
     pub(super) manifest: Manifest,
     pub(super) scenario: Scenario,
     pub(super) ended: RunEnd,
+    /// Could the store list facts?
+    pub(super) lists_facts: bool,
     pub(super) scans: Vec<Scan>,
     pub(super) lags: Vec<LagSample>,
     pub(super) tally: Tally,
@@ -145,6 +150,7 @@ fn judge(folder: &Path) -> anyhow::Result<Judged> {
         scenario: &facts.scenario,
         ended: facts.ended,
         read_back: read_back(&facts),
+        facts_listed: facts.lists_facts,
     };
     let judgement = judge_buckets(&ledger, &context)?;
     let planned: Vec<OpKind> = facts.manifest.planned.keys().copied().collect();
@@ -191,6 +197,9 @@ fn facts(ledger: &LedgerReader) -> anyhow::Result<Facts> {
         .note(DROPPED_ARRIVALS)?
         .and_then(|value| value.as_u64())
         .unwrap_or(0);
+    let lists_facts = ledger
+        .note(FACTS_LISTED)?
+        .is_none_or(|listed| listed == true);
     let mut tally = Tally::default();
     let mut timeline = Timeline::new();
     let (mut last_completed, mut last_invoked) = (Micros(0), Micros(0));
@@ -215,6 +224,7 @@ fn facts(ledger: &LedgerReader) -> anyhow::Result<Facts> {
         manifest,
         scenario,
         ended,
+        lists_facts,
         scans: ledger.scans()?,
         lags: ledger.lags()?,
         tally,

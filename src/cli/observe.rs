@@ -44,6 +44,7 @@ pub(super) async fn run(cli: &Cli, args: &ObserveArgs) -> Result<Exit, Failure> 
     let signals = signals::listen().context("could not listen to signals")?;
     signals.driving_is_over();
     let ledger = Ledger::open_for_append(&folder)?;
+    ledger.note(judge::FACTS_LISTED, store.can_list_facts())?;
     let (live, _) = if cli.quiet {
         live::quiet()
     } else {

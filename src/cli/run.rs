@@ -149,6 +149,9 @@ async fn carry_out(
 ) -> Result<Exit, Failure> {
     let manifest = manifest(prepared, &args.lab_faults)?;
     let ledger = Ledger::create(&prepared.folder, &manifest)?;
+    if let Some(store) = &prepared.store {
+        ledger.note(judge::FACTS_LISTED, store.can_list_facts())?;
+    }
     readback::store_baseline(&ledger, &prepared.baseline)?;
     output::say(cli, &start_line(prepared, &manifest));
 

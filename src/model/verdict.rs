@@ -140,7 +140,8 @@ impl InconclusiveReason {
                 "A check could not be carried out. Please report it with the run folder."
             }
             Self::NoReadBack => {
-                "No memory store was read, so only answers were checked. Give `--memory URL`."
+                "No memory store was read, so only answers were checked; or the store cannot list \
+                 facts, so uploads were not. Give `--memory URL`, of a store that lists facts."
             }
         }
     }

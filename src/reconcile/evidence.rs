@@ -51,7 +51,7 @@ pub(crate) struct SessionInfo<'a> {
 /// Can absence be proved for one operation?
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Absence {
-    /// There is no store to look into.
+    /// There is no store to look into, or it does not show what the operation promised.
     NotLooked,
     /// Not yet: not settled, not complete, or before the deadline.
     Pending,
@@ -215,6 +215,9 @@ impl<'a> Evidence<'a> {
     pub(crate) fn absence(&self, op: &OpRow) -> Absence {
         let completed = op.completion.as_ref().map(|end| end.completed);
         let deadline = self.context.scenario.memory.settle.deadline;
+        if op.invocation.kind == OpKind::Upload && !self.context.facts_listed {
+            return Absence::NotLooked;
+        }
         match self.context.read_back {
             ReadBack::None => Absence::NotLooked,
             ReadBack::Some {

@@ -80,6 +80,8 @@ pub struct Context<'a> {
     pub ended: RunEnd,
     /// How far the store was read back.
     pub read_back: ReadBack,
+    /// Could the store list facts? If not, nothing is known of what became of uploads.
+    pub facts_listed: bool,
 }
 
 /// What the judge makes of one bucket of users; input of [`combine`].

@@ -111,6 +111,7 @@ pub(crate) fn context(scenario: &Scenario) -> Context<'_> {
             complete: true,
             read_from: Micros(100_000_000),
         },
+        facts_listed: true,
     }
 }
 

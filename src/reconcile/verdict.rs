@@ -78,7 +78,9 @@ fn holds(
             matches!(context.ended, RunEnd::Interrupted | RunEnd::Crashed)
         }
         InconclusiveReason::CheckerError => !judgement.checker_errors.is_empty(),
-        InconclusiveReason::NoReadBack => !read,
+        InconclusiveReason::NoReadBack => {
+            !read || (!context.facts_listed && facts.planned.contains(&OpKind::Upload))
+        }
     }
 }
 
@@ -93,6 +95,7 @@ mod tests {
         history: History,
         ended: RunEnd,
         read_back: ReadBack,
+        facts_listed: bool,
         control: Control,
         ok: BTreeMap<OpKind, u64>,
         pairs: u64,
@@ -105,6 +108,7 @@ mod tests {
             Self {
                 ended: RunEnd::Finished,
                 read_back: history.context().read_back,
+                facts_listed: true,
                 control: Control {
                     planted: 2,
                     found: 2,
@@ -120,6 +124,7 @@ mod tests {
             let context = Context {
                 ended: self.ended,
                 read_back: self.read_back,
+                facts_listed: self.facts_listed,
                 ..self.history.context()
             };
             let mut judgement = self.history.judge_sharded(&context, 2);
@@ -153,7 +158,7 @@ mod tests {
     #[test]
     fn each_reason_alone_makes_a_run_inconclusive() {
         type Change = fn(&mut Case);
-        let table: [(&[InconclusiveReason], Change); 13] = [
+        let table: [(&[InconclusiveReason], Change); 14] = [
             (&[], |_| {}),
             (&[InconclusiveReason::NoEvidence], |case| {
                 case.ok.remove(&OpKind::Voice);
@@ -191,6 +196,9 @@ mod tests {
             (&[InconclusiveReason::NoReadBack], |case| {
                 case.read_back = ReadBack::None;
                 case.control = Control::default();
+            }),
+            (&[InconclusiveReason::NoReadBack], |case| {
+                case.facts_listed = false;
             }),
         ];
         for (reasons, change) in table {

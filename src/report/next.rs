@@ -48,10 +48,13 @@ fn inconclusive(report: &Report) -> String {
         InconclusiveReason::NoReadBack if report.memory == "none" => {
             run_again(report, " --memory URL")
         }
+        // The store has no facts to list, so reading it again would show no more.
+        InconclusiveReason::NoReadBack => {
+            format!("leave out its uploads: crosswire scenario show {scenario}")
+        }
         InconclusiveReason::ReadBackIncomplete
         | InconclusiveReason::NotSettled
-        | InconclusiveReason::TargetLost
-        | InconclusiveReason::NoReadBack => read_again(report),
+        | InconclusiveReason::TargetLost => read_again(report),
         InconclusiveReason::Interrupted => run_again(report, ""),
     }
 }

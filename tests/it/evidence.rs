@@ -213,3 +213,31 @@ fn the_second_signal_leaves_at_once() {
         assert!(ops >= 300, "{name}: the ledger is committed");
     }
 }
+
+#[test]
+fn a_store_that_lists_no_facts_neither_loses_documents_nor_passes() {
+    let bench = Bench::new();
+    let done = bench.run(&["run"]);
+    assert_eq!(done.code, Some(0), "{}{}", done.stdout, done.stderr);
+    // The same run, as a store without facts would have left it.
+    let ledger = rusqlite::Connection::open(bench.only_run().join("run.db")).unwrap();
+    let noted = ledger
+        .execute(
+            "UPDATE manifest SET value = 'false' WHERE key = 'facts_listed' AND value = 'true'",
+            [],
+        )
+        .unwrap();
+    assert_eq!(noted, 1, "the run writes down that its store lists facts");
+    ledger
+        .execute_batch(
+            "DELETE FROM canaries WHERE record_type = 2; \
+             DELETE FROM sightings WHERE record_type = 2;",
+        )
+        .unwrap();
+    drop(ledger);
+    let report = inconclusive(
+        &bench.run(&["report", "last", "--report", "json=-"]),
+        "no-read-back",
+    );
+    assert_eq!(reasons(&report).len(), 1);
+}

@@ -100,7 +100,7 @@ fn draft(evidence: &Evidence<'_>, op: &OpRow, record_type: RecordType, what: &st
 mod tests {
     use super::super::super::testing::{History, canary, check, exact, spoilt, told};
     use super::super::super::{Context, ReadBack};
-    use crate::model::{CanaryKind, Micros, Outcome, Pattern, RecordType, Role, UserIx};
+    use crate::model::{CanaryKind, Micros, Outcome, Pattern, RecordType, Role, Sighting, UserIx};
 
     #[test]
     fn what_was_promised_and_is_nowhere_is_lost() {
@@ -172,6 +172,23 @@ mod tests {
             assert_eq!(judgement.findings.len(), lost, "{read_back:?}");
             assert_eq!(judgement.pending, pending, "{read_back:?}");
         }
+    }
+
+    #[test]
+    fn a_store_that_lists_no_facts_loses_no_document() {
+        let mut history = History::new(2, 2);
+        let is_fact = |sighting: &Sighting| sighting.record_type == RecordType::Fact;
+        history.sightings.retain(|sighting| !is_fact(sighting));
+        let judge = |facts_listed| {
+            let context = Context {
+                facts_listed,
+                ..history.context()
+            };
+            let judgement = history.judge_sharded(&context, 3);
+            (judgement.findings.len(), judgement.pending)
+        };
+        assert_eq!(judge(true), (2, 0), "both users' documents are lost");
+        assert_eq!(judge(false), (0, 0), "nobody could look for them");
     }
 
     #[test]
