@@ -9,8 +9,8 @@ use super::names::Names;
 use crate::event::Event;
 use crate::model::limits::PLANNED_USERS_MAX;
 use crate::model::{
-    Completion, Invocation, LagSample, Micros, ResourceSample, Scan, SeenCanary, SessionIx,
-    Sighting, UserIx,
+    Completion, Invocation, LagSample, Micros, RecordType, ResourceSample, Scan, SeenCanary,
+    SessionIx, Sighting, UserIx,
 };
 
 /// Bytes of the key that tells readings apart: place in the key's order, then hash.
@@ -336,7 +336,10 @@ impl SessionSet {
 }
 
 /// What tells readings apart: equal for two readings of an unchanged record, different whenever
-/// anything but scan and time differs (104 bits of BLAKE3 within a session).
+/// anything but scan, time and place differs (104 bits of BLAKE3 within a session).
+///
+/// A store may list in another order each time, so a record keeps the place in which it was first
+/// read. An answer has no id of its own, and its place, the turn, is what tells it apart.
 fn reading(sighting: &Sighting, packed: &[u8], belongs: &Belongs) -> [u8; READING_BYTES] {
     let mut hasher = blake3::Hasher::new();
     let mut field = |bytes: &[u8]| {
@@ -348,7 +351,9 @@ fn reading(sighting: &Sighting, packed: &[u8], belongs: &Belongs) -> [u8; READIN
         codes::role(sighting.role),
         u8::from(sighting.control),
     ]);
-    field(&sighting.position.to_le_bytes());
+    if sighting.record_type == RecordType::Answer {
+        field(&sighting.position.to_le_bytes());
+    }
     field(&sighting.body_hash.to_le_bytes());
     field(sighting.record_id.as_bytes());
     for text in [&sighting.owner, &sighting.session, &sighting.excerpt] {

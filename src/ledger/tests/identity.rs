@@ -76,6 +76,38 @@ fn an_equal_reading_in_a_later_scan_only_raises_the_count() {
 }
 
 #[test]
+fn a_record_listed_in_another_place_is_the_same_reading() {
+    let first = message(1, op(1, 0), Role::User);
+    let moved = Sighting {
+        position: 77,
+        scan: 2,
+        ..first.clone()
+    };
+    let answer = Sighting {
+        record_type: RecordType::Answer,
+        scan: 0,
+        ..first.clone()
+    };
+    let next_answer = Sighting {
+        position: 77,
+        ..answer.clone()
+    };
+    let told = [&first, &moved, &answer, &next_answer];
+    let folder = tempfile::tempdir().unwrap();
+    written(folder.path(), told.map(|seen| Event::Sighted(seen.clone())));
+    let reader = LedgerReader::open(folder.path()).unwrap();
+    let read_twice = Sighting {
+        reads: 2,
+        scan: 2,
+        ..first
+    };
+    assert_eq!(
+        reader.sightings_of_users(0..10).unwrap(),
+        [read_twice, answer, next_answer]
+    );
+}
+
+#[test]
 fn whatever_differs_is_a_reading_of_its_own() {
     let base = message(1, op(1, 0), Role::User);
     let corrected = SeenCanary {
@@ -106,10 +138,6 @@ fn whatever_differs_is_a_reading_of_its_own() {
         },
         Sighting {
             record_type: RecordType::Fact,
-            ..base.clone()
-        },
-        Sighting {
-            position: 77,
             ..base.clone()
         },
         Sighting {
