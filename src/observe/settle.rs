@@ -28,7 +28,8 @@ impl StoreClient {
     ///
     /// `missing` says how many promised records no scan has shown so far; it is asked after each
     /// scan, and while it is above 0 scans go on until one has begun after the deadline. It may
-    /// lag behind the events told. The positive control is told after the last scan.
+    /// lag behind the events told. The positive control is told after the last scan, also where
+    /// leaving was asked.
     pub async fn settle(
         &self,
         context: &ScanContext,
@@ -48,6 +49,7 @@ impl StoreClient {
             let scanned = tokio::select! {
                 biased;
                 () = stop.reached(StopLevel::Leave) => {
+                    plant_control(context, number, events).await;
                     return observed(&scans, Some("reading back was stopped".to_owned()));
                 }
                 scanned = self.scan_once(context, number, events) => scanned,
@@ -69,12 +71,17 @@ impl StoreClient {
                     continue;
                 }
             };
-            for sighting in control_sightings(context, number) {
-                // Whether anybody still listens is for the caller to know.
-                let _ = events.send(Event::Sighted(sighting)).await;
-            }
+            plant_control(context, number, events).await;
             return observed(&scans, reason);
         }
+    }
+}
+
+/// However reading ends, what was read is judged, so the judge must be controlled.
+async fn plant_control(context: &ScanContext, number: u32, events: &mpsc::Sender<Event>) {
+    for sighting in control_sightings(context, number) {
+        // Whether anybody still listens is for the caller to know.
+        let _ = events.send(Event::Sighted(sighting)).await;
     }
 }
 
@@ -247,13 +254,15 @@ mod tests {
         let context = context();
         let client = store.connect(&context).await;
         store.content().quirks.push(Quirk::Frozen);
-        let (sender, _receiver) = mpsc::channel(100);
+        let (sender, receiver) = mpsc::channel(100);
         let (stopper, mut stop) = stop_pair();
         stopper.ask(StopLevel::Leave);
         let observed = client
             .settle(&context, plan(&context), &sender, || 0, &mut stop)
             .await;
         assert_eq!((observed.settled, observed.scans), (false, 0));
+        let told = sightings(receiver);
+        assert_eq!(told.iter().filter(|s| s.control).count(), 4, "{told:?}");
     }
 
     #[tokio::test]
