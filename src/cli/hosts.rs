@@ -11,7 +11,9 @@ pub(super) fn base_url(what: &str, text: &str, allowed_hosts: &[String]) -> anyh
     let url = match Url::parse(text) {
         Ok(url) => url,
         Err(error) => {
-            bail!("could not read the {what} URL `{text}`: {error}; give http://HOST:PORT")
+            // A password is never repeated, not even in what cannot be read.
+            let shown = if text.contains('@') { "given" } else { text };
+            bail!("could not read the {what} URL `{shown}`: {error}; give http://HOST:PORT")
         }
     };
     check_host(what, &url, allowed_hosts)?;
@@ -23,6 +25,14 @@ pub(super) fn base_url(what: &str, text: &str, allowed_hosts: &[String]) -> anyh
 /// # Errors
 /// Not an `http` or `https` URL, or a host that is neither loopback nor allowed.
 pub(super) fn check_host(what: &str, url: &Url, allowed_hosts: &[String]) -> anyhow::Result<()> {
+    if !url.username().is_empty() || url.password().is_some() {
+        bail!(
+            "the {what} URL holds a user name or a password, which the ledger must not: leave them out"
+        );
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        bail!("the {what} URL holds a query or a fragment: give http://HOST:PORT");
+    }
     if !matches!(url.scheme(), "http" | "https") {
         bail!(
             "the {what} URL `{url}` has the scheme `{}`: one of http, https",
@@ -69,8 +79,18 @@ mod tests {
             "ftp://127.0.0.1",
             "127.0.0.1:80",
             "http://",
+            "http://me@127.0.0.1:80",
+            "http://127.0.0.1:80/?token=hush",
         ] {
             assert!(base_url("target", bad, &[]).is_err(), "{bad}");
+        }
+        for secret in [
+            "http://me:hush@127.0.0.1:80",
+            "ftp://me:hush@127.0.0.1",
+            "http://me:hush@127.0.0.1:port",
+        ] {
+            let message = base_url("target", secret, &[]).unwrap_err().to_string();
+            assert!(!message.contains("hush"), "{message}");
         }
         let allowed = ["staging.example".to_owned()];
         assert!(base_url("target", "http://staging.example", &allowed).is_ok());
