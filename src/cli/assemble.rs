@@ -77,7 +77,7 @@ pub(super) fn report(
             peak_users: u64::from(facts.exposure.peak_users),
         },
         traits: facts.tally.traits(),
-        bound: bound(judgement),
+        bound: bound(context, judgement),
         control: report::Control {
             planted: judgement.control.planted,
             found: judgement.control.found,
@@ -92,8 +92,17 @@ pub(super) fn report(
     report
 }
 
-fn bound(judgement: &Judgement) -> report::Bound {
-    let (crossed, n) = (judgement.crossed_sessions, judgement.sessions);
+/// Sessions of which nobody saw all that is stored bound nothing: only what crossed is counted.
+fn bound(context: &Context<'_>, judgement: &Judgement) -> report::Bound {
+    let crossed = judgement.crossed_sessions;
+    let n = match context.read_back {
+        ReadBack::Some {
+            settled: true,
+            complete: true,
+            ..
+        } => judgement.sessions,
+        ReadBack::None | ReadBack::Some { .. } => crossed,
+    };
     report::Bound {
         unit: "sessions".to_owned(),
         n,
