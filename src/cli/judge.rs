@@ -98,15 +98,17 @@ pub(super) fn judge_and_show(
 
 /// The screen goes to stdout, or to stderr where stdout is asked for by a report.
 fn show(cli: &Cli, report: &Report, outputs: &[Output]) -> anyhow::Result<()> {
-    for output in outputs {
-        output.place.write(&(output.format.render)(report)?)?;
-    }
+    // The verdict is shown even where a report cannot be written.
     if outputs.iter().any(|output| output.place == Place::Stdout) {
         let screen = terminal::render(report, &style(cli, &stderr()));
         output::say(cli, screen.trim_end());
-        return Ok(());
+    } else {
+        output::print(&terminal::render(report, &style(cli, &stdout())))?;
     }
-    output::print(&terminal::render(report, &style(cli, &stdout())))
+    for output in outputs {
+        output.place.write(&(output.format.render)(report)?)?;
+    }
+    Ok(())
 }
 
 fn style(cli: &Cli, stream: &impl IsTerminal) -> Style {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use url::Url;
 
 use crate::clock::RunClock;
@@ -28,6 +28,9 @@ pub(super) async fn run(cli: &Cli, args: &ObserveArgs) -> Result<Exit, Failure> 
     let manifest = reader.manifest()?;
     let scenario: Scenario = serde_json::from_str(&manifest.scenario_json)
         .context("could not read the scenario in the ledger")?;
+    if args.memory.is_none() && scenario.target.url.is_none() {
+        return Err(Failure::preflight(lab_is_gone(&manifest)));
+    }
     let url = store_url(args, &manifest).map_err(Failure::usage)?;
     let context = ScanContext {
         run: manifest.run,
@@ -77,6 +80,15 @@ pub(super) async fn run(cli: &Cli, args: &ObserveArgs) -> Result<Exit, Failure> 
         return Ok(exit);
     }
     judge::judge_and_show(cli, &folder, &outputs)
+}
+
+/// Whatever listens at that address now is another store, in which all of the run is missing.
+fn lab_is_gone(manifest: &Manifest) -> anyhow::Error {
+    let run = manifest.run;
+    anyhow!(
+        "could not read the store of run {run} back: it was the embedded lab's, which has ended; \
+         judge what is in the ledger: crosswire reconcile {run}"
+    )
 }
 
 fn store_url(args: &ObserveArgs, manifest: &Manifest) -> anyhow::Result<Url> {

@@ -1,5 +1,6 @@
 //! A verdict needs evidence: what is missing is said, what was proved stands, nothing hangs.
 
+use std::net::TcpListener;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -240,4 +241,48 @@ fn a_store_that_lists_no_facts_neither_loses_documents_nor_passes() {
         "no-read-back",
     );
     assert_eq!(reasons(&report).len(), 1);
+}
+
+#[test]
+fn a_lab_that_is_gone_is_not_read_again() {
+    let bench = Bench::new();
+    let done = bench.run(&["run", "--users", "1"]);
+    assert_eq!(done.code, Some(4), "{}{}", done.stdout, done.stderr);
+    let done = bench.run(&["observe", "last"]);
+    assert_eq!(done.code, Some(3), "{}{}", done.stdout, done.stderr);
+    assert!(done.stderr.contains("embedded lab"), "{}", done.stderr);
+
+    let nowhere = bench.folder.path().join("no/such/folder/report.json");
+    let report = format!("json={}", nowhere.display());
+    let done = bench.run(&["report", "last", "--report", &report]);
+    assert_eq!(done.code, Some(70), "{}{}", done.stdout, done.stderr);
+    assert!(
+        done.stdout.contains("no-overlap"),
+        "the verdict is shown all the same: {}",
+        done.stdout
+    );
+}
+
+#[test]
+fn a_run_that_never_began_leaves_no_folder() {
+    let bench = Bench::new();
+    let (name, quick) = crosswire::scenario::embedded()[0];
+    let unhealthy = format!("{quick}\n[target.paths]\nhealth = \"/nowhere\"\n");
+    let scenario = bench.file(&format!("{name}-unhealthy.toml"), unhealthy.as_bytes());
+    let done = bench.run(&["run", scenario.to_str().unwrap()]);
+    assert_eq!(done.code, Some(3), "{}{}", done.stdout, done.stderr);
+    assert!(bench.runs().is_empty(), "{:?}", bench.runs());
+}
+
+#[test]
+fn a_signal_before_the_first_operation_leaves_at_once() {
+    let bench = Bench::new();
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let target = format!("http://{}", silent.local_addr().unwrap());
+    let driver = bench.spawn(&["run", "staging", "--target", &target, "--memory", "none"]);
+    let _asked = silent.accept().unwrap();
+    signal(driver.id(), "INT");
+    let done = finish(driver);
+    assert_eq!(done.code, Some(130), "{}{}", done.stdout, done.stderr);
+    assert!(bench.runs().is_empty(), "{:?}", bench.runs());
 }
