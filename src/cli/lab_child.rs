@@ -18,6 +18,11 @@ const START_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long it may take to write its last lines and end.
 const END_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// The lab's truth in the run's folder.
+const TRUTH_FILE: &str = "lab-truth.jsonl";
+/// The lab's log in the run's folder.
+const LOG_FILE: &str = "lab.log";
+
 /// The one line that a lab writes to stdout.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct LabAddress {
@@ -43,8 +48,8 @@ pub(super) async fn start(faults: &[String], folder: &Path) -> anyhow::Result<La
     let own_binary = std::env::current_exe().context("could not find the own binary")?;
     let mut command = Command::new(own_binary);
     command.arg("lab").arg("--until-stdin-closes");
-    command.arg("--truth").arg(folder.join("lab-truth.jsonl"));
-    command.arg("--log").arg(folder.join("lab.log"));
+    command.arg("--truth").arg(folder.join(TRUTH_FILE));
+    command.arg("--log").arg(folder.join(LOG_FILE));
     for fault in faults {
         command.arg("--lab-fault").arg(fault);
     }
@@ -74,6 +79,16 @@ pub(super) async fn start(faults: &[String], folder: &Path) -> anyhow::Result<La
     let address = serde_json::from_str(&line)
         .with_context(|| format!("could not understand the embedded lab's address {line:?}"))?;
     Ok(LabChild { child, address })
+}
+
+/// Removes what a lab wrote into the folder of a run that never began, and then the folder.
+/// Whatever else is in it stays, and the folder with it.
+pub(super) fn discard(folder: &Path) {
+    for name in [TRUTH_FILE, LOG_FILE] {
+        // What cannot be removed harms nobody.
+        let _ = std::fs::remove_file(folder.join(name));
+    }
+    let _ = std::fs::remove_dir(folder);
 }
 
 impl LabChild {

@@ -1,7 +1,7 @@
 //! `crosswire run`: drive, read back, judge.
 #![expect(clippy::disallowed_methods, reason = "makes the run's folder")]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -64,15 +64,24 @@ pub(super) async fn run(cli: &Cli, args: &RunArgs) -> Result<Exit, Failure> {
     let folder = ledger::run_folder(&cli.reports, run);
     let signals = signals::listen().context("could not listen to signals")?;
 
-    let lab = if scenario.target.url.is_none() {
-        std::fs::create_dir_all(&folder)
-            .with_context(|| format!("could not make the run folder {}", folder.display()))?;
-        Some(lab_child::start(&args.lab_faults, &folder).await?)
-    } else {
-        None
+    let has_lab = scenario.target.url.is_none();
+    let made_ready = tokio::select! {
+        biased;
+        exit = signals.heard() => Err(Failure {
+            exit,
+            error: anyhow::anyhow!("stopped before anything was sent"),
+        }),
+        made_ready = make_ready(args, scenario, seed, run, &folder) => made_ready,
     };
-    let addresses = addresses(&scenario, lab.as_ref())?;
-    let prepared = prepare(scenario, seed, run, folder, addresses).await?;
+    let (prepared, lab) = match made_ready {
+        Ok(made_ready) => made_ready,
+        Err(failure) => {
+            if has_lab {
+                lab_child::discard(&folder);
+            }
+            return Err(failure);
+        }
+    };
     let exit = carry_out(cli, args, &prepared, &signals, &outputs).await;
     if let Some(lab) = lab {
         // The verdict stands whatever becomes of the lab; but a lab that dies is worth a word.
@@ -81,6 +90,26 @@ pub(super) async fn run(cli: &Cli, args: &RunArgs) -> Result<Exit, Failure> {
         }
     }
     exit
+}
+
+/// Everything before the first operation. The lab ends with whoever drops it.
+async fn make_ready(
+    args: &RunArgs,
+    scenario: Scenario,
+    seed: Seed,
+    run: RunId,
+    folder: &Path,
+) -> Result<(Prepared, Option<LabChild>), Failure> {
+    let lab = if scenario.target.url.is_none() {
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("could not make the run folder {}", folder.display()))?;
+        Some(lab_child::start(&args.lab_faults, folder).await?)
+    } else {
+        None
+    };
+    let addresses = addresses(&scenario, lab.as_ref())?;
+    let prepared = prepare(scenario, seed, run, folder.to_path_buf(), addresses).await?;
+    Ok((prepared, lab))
 }
 
 fn addresses(scenario: &Scenario, lab: Option<&LabChild>) -> anyhow::Result<Addresses> {
@@ -171,22 +200,10 @@ async fn carry_out(
         Some(lags) => lags.finish().await,
         None => Duration::ZERO,
     };
-    if signals.left().is_none()
-        && let Some(store) = &prepared.store
-    {
+    if prepared.store.is_some() {
         live.phase(Phase::ReadingBack);
-        let context = scan_context(prepared);
-        let mut stop = signals.observe.clone();
-        readback::settle(
-            store,
-            &context,
-            &prepared.folder,
-            longest_lag,
-            &events,
-            &mut stop,
-        )
-        .await?;
     }
+    let read = read_back(prepared, longest_lag, &events, signals).await;
     live.phase(Phase::Judging);
     drop(events);
     let unrecorded = collector.finish().sink_errors;
@@ -197,6 +214,8 @@ async fn carry_out(
         ));
     }
     ledger.finish()?;
+    // Whatever became of the reading, all that was told is in the ledger now.
+    read?;
     if let Some(exit) = signals.left() {
         let run = prepared.run;
         output::say(
@@ -206,6 +225,22 @@ async fn carry_out(
         return Ok(exit);
     }
     judge::judge_and_show(cli, &prepared.folder, outputs)
+}
+
+/// Reads the store until it has settled, unless there is none or leaving was asked.
+async fn read_back(
+    prepared: &Prepared,
+    longest_lag: Duration,
+    events: &mpsc::Sender<Event>,
+    signals: &Signals,
+) -> anyhow::Result<()> {
+    let (None, Some(store)) = (signals.left(), &prepared.store) else {
+        return Ok(());
+    };
+    let context = scan_context(prepared);
+    let mut stop = signals.observe.clone();
+    let folder = &prepared.folder;
+    readback::settle(store, &context, folder, longest_lag, events, &mut stop).await
 }
 
 fn manifest(prepared: &Prepared, lab_faults: &[String]) -> anyhow::Result<Manifest> {

@@ -79,15 +79,23 @@ impl Signals {
         self.heard.driving_is_over.store(true, Ordering::SeqCst);
     }
 
+    /// Returns at the first signal, with how a process ends that has nothing to drain.
+    pub(super) async fn heard(&self) -> Exit {
+        self.drive.clone().reached(StopLevel::Drain).await;
+        self.exit()
+    }
+
     /// How the process ends if a second signal was heard.
     pub(super) fn left(&self) -> Option<Exit> {
         let left = self.heard.count.load(Ordering::SeqCst) >= 2;
-        let terminated = self.heard.last_was_terminate.load(Ordering::SeqCst);
-        let exit = if terminated {
+        left.then_some(self.exit())
+    }
+
+    fn exit(&self) -> Exit {
+        if self.heard.last_was_terminate.load(Ordering::SeqCst) {
             Exit::LeftByTerminate
         } else {
             Exit::LeftByInterrupt
-        };
-        left.then_some(exit)
+        }
     }
 }
