@@ -34,6 +34,8 @@ pub(super) const DRIVE_ENDED_US: &str = "drive_ended_us";
 /// Note of the ledger: arrivals that did not start for want of virtual users.
 pub(super) const DROPPED_ARRIVALS: &str = "dropped_arrivals";
 
+/// Note of the ledger: tasks of the driver that panicked.
+pub(super) const BROKEN_SESSIONS: &str = "broken_sessions";
 /// Note of the ledger: can the store list facts? Absent if no store was looked at.
 pub(super) const FACTS_LISTED: &str = "facts_listed";
 
@@ -131,6 +133,8 @@ pub(super) struct Facts {
     pub(super) ended: RunEnd,
     /// Could the store list facts?
     pub(super) lists_facts: bool,
+    /// Tasks of the driver that panicked.
+    pub(super) broken_sessions: u64,
     pub(super) scans: Vec<Scan>,
     pub(super) lags: Vec<LagSample>,
     pub(super) tally: Tally,
@@ -165,6 +169,7 @@ fn judge(folder: &Path) -> anyhow::Result<Judged> {
         ok: &ok,
         exposure: facts.exposure,
         generator: &facts.generator,
+        broken_sessions: facts.broken_sessions,
     };
     let (verdict, reasons) = reconcile::verdict::verdict(&context, &judgement, &for_verdict);
     let report = assemble::report(
@@ -195,10 +200,10 @@ fn facts(ledger: &LedgerReader) -> anyhow::Result<Facts> {
         Some(Err(error)) => return Err(error).context("could not read how the drive ended"),
         None => RunEnd::Crashed,
     };
-    let dropped = ledger
-        .note(DROPPED_ARRIVALS)?
-        .and_then(|value| value.as_u64())
-        .unwrap_or(0);
+    let count = |key| -> anyhow::Result<u64> {
+        Ok(ledger.note(key)?.and_then(|v| v.as_u64()).unwrap_or(0))
+    };
+    let (dropped, broken_sessions) = (count(DROPPED_ARRIVALS)?, count(BROKEN_SESSIONS)?);
     let lists_facts = ledger
         .note(FACTS_LISTED)?
         .is_none_or(|listed| listed == true);
@@ -227,6 +232,7 @@ fn facts(ledger: &LedgerReader) -> anyhow::Result<Facts> {
         scenario,
         ended,
         lists_facts,
+        broken_sessions,
         scans: ledger.scans()?,
         lags: ledger.lags()?,
         tally,

@@ -195,6 +195,7 @@ async fn carry_out(
     ledger.note(judge::DRIVE_END, drive_end(driven.end))?;
     ledger.note(judge::DRIVE_ENDED_US, driven.ended_at.0)?;
     ledger.note(judge::DROPPED_ARRIVALS, driven.dropped_arrivals)?;
+    ledger.note(judge::BROKEN_SESSIONS, driven.broken_sessions)?;
     signals.driving_is_over();
     let longest_lag = match lags {
         Some(lags) => lags.finish().await,

@@ -7,7 +7,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -27,10 +27,17 @@ const PACING_NAP: Duration = Duration::from_millis(20);
 const UNSENT_PAUSE: Duration = Duration::from_secs(1);
 
 /// Hears when the last task has ended, however it ended.
-pub(super) struct Alive(mpsc::Receiver<Infallible>);
+pub(super) struct Alive {
+    lives: mpsc::Receiver<Infallible>,
+    broken: Arc<AtomicU64>,
+}
 
-/// Held by every task that works for the drive.
-type Life = mpsc::Sender<Infallible>;
+/// Held by every task that works for the drive. A panic on the way out is counted.
+#[derive(Clone)]
+struct Life {
+    _held: mpsc::Sender<Infallible>,
+    broken: Arc<AtomicU64>,
+}
 
 /// One virtual user.
 #[derive(Clone, Copy)]
@@ -63,22 +70,45 @@ impl Drop for Running {
     }
 }
 
+impl Drop for Life {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.broken.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
 impl Alive {
+    fn new() -> (Life, Self) {
+        let (held, lives) = mpsc::channel(1);
+        let broken = Arc::new(AtomicU64::new(0));
+        let life = Life {
+            _held: held,
+            broken: Arc::clone(&broken),
+        };
+        (life, Self { lives, broken })
+    }
+
     /// Returns once no task is left.
     pub(super) async fn ended(&mut self) {
         // Nothing can be sent, so this returns when the last sender is dropped.
-        while self.0.recv().await.is_some() {}
+        while self.lives.recv().await.is_some() {}
+    }
+
+    /// Tasks that have panicked so far.
+    pub(super) fn broken(&self) -> u64 {
+        self.broken.load(Ordering::Relaxed)
     }
 }
 
 /// Starts all groups.
 pub(super) fn start(engine: &Arc<Engine>) -> Alive {
-    let (life, alive) = mpsc::channel(1);
+    let (life, alive) = Alive::new();
     let base = engine.clock.now();
     for group in &engine.plan.scenario().groups {
         start_group(engine, group, base, &life);
     }
-    Alive(alive)
+    alive
 }
 
 fn start_group(engine: &Arc<Engine>, group: &Group, base: Micros, life: &Life) {
@@ -210,5 +240,25 @@ fn sleep_until(engine: &Engine, at: Micros) -> bool {
             return true;
         }
         thread::sleep(left.min(PACING_NAP));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_task_that_panics_is_counted() {
+        let (life, mut alive) = Alive::new();
+        for breaks in [true, false] {
+            let life = life.clone();
+            tokio::spawn(async move {
+                assert!(!breaks, "as the test wants");
+                drop(life);
+            });
+        }
+        drop(life);
+        alive.ended().await;
+        assert_eq!(alive.broken(), 1);
     }
 }

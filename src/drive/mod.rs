@@ -66,6 +66,8 @@ pub struct DriveReport {
     pub end: DriveEnd,
     /// Arrivals of open-model groups that did not start because `max_vus` sessions were running.
     pub dropped_arrivals: u64,
+    /// Tasks of the driver's own that panicked: the plan is done without the rest of theirs.
+    pub broken_sessions: u64,
     /// When it ended.
     pub ended_at: Micros,
 }
@@ -98,6 +100,7 @@ pub async fn drive(
         return DriveReport {
             end: DriveEnd::TargetLost,
             dropped_arrivals: 0,
+            broken_sessions: 0,
             ended_at: clock.now(),
         };
     };
@@ -133,6 +136,7 @@ pub async fn drive(
     DriveReport {
         end,
         dropped_arrivals: engine.dropped_arrivals(),
+        broken_sessions: alive.broken(),
         ended_at: clock.now(),
     }
 }

@@ -137,7 +137,8 @@ impl InconclusiveReason {
                 "The run was stopped before its plan was done. Run again to the end for a verdict."
             }
             Self::CheckerError => {
-                "A check could not be carried out. Please report it with the run folder."
+                "A check, or a session of the run, broke inside Crosswire itself. Please report it \
+                 with the run folder."
             }
             Self::NoReadBack => {
                 "No memory store was read, so only answers were checked; or the store cannot list \

@@ -18,6 +18,8 @@ pub struct Facts<'a> {
     pub exposure: Exposure,
     /// How the tester itself did.
     pub generator: &'a GeneratorHealth,
+    /// Tasks of the tester that broke: what they should have done was not done.
+    pub broken_sessions: u64,
 }
 
 /// Draws the conclusion. The reasons say what a pass would have needed, in report order; a
@@ -77,7 +79,9 @@ fn holds(
         InconclusiveReason::Interrupted => {
             matches!(context.ended, RunEnd::Interrupted | RunEnd::Crashed)
         }
-        InconclusiveReason::CheckerError => !judgement.checker_errors.is_empty(),
+        InconclusiveReason::CheckerError => {
+            !judgement.checker_errors.is_empty() || facts.broken_sessions > 0
+        }
         InconclusiveReason::NoReadBack => {
             !read || (!context.facts_listed && facts.planned.contains(&OpKind::Upload))
         }
@@ -100,6 +104,7 @@ mod tests {
         ok: BTreeMap<OpKind, u64>,
         pairs: u64,
         saturated: bool,
+        broken_sessions: u64,
     }
 
     impl Case {
@@ -116,6 +121,7 @@ mod tests {
                 ok: OpKind::ALL.into_iter().map(|kind| (kind, 1)).collect(),
                 pairs: 1,
                 saturated: false,
+                broken_sessions: 0,
                 history,
             }
         }
@@ -142,6 +148,7 @@ mod tests {
                     cpu_seconds: 0.0,
                     rss_max_bytes: 0,
                 },
+                broken_sessions: self.broken_sessions,
             };
             verdict(&context, &judgement, &facts)
         }
@@ -158,7 +165,7 @@ mod tests {
     #[test]
     fn each_reason_alone_makes_a_run_inconclusive() {
         type Change = fn(&mut Case);
-        let table: [(&[InconclusiveReason], Change); 14] = [
+        let table: [(&[InconclusiveReason], Change); 15] = [
             (&[], |_| {}),
             (&[InconclusiveReason::NoEvidence], |case| {
                 case.ok.remove(&OpKind::Voice);
@@ -199,6 +206,9 @@ mod tests {
             }),
             (&[InconclusiveReason::NoReadBack], |case| {
                 case.facts_listed = false;
+            }),
+            (&[InconclusiveReason::CheckerError], |case| {
+                case.broken_sessions = 1;
             }),
         ];
         for (reasons, change) in table {
@@ -273,6 +283,7 @@ mod tests {
                     cpu_seconds: 0.0,
                     rss_max_bytes: 0,
                 },
+                broken_sessions: 0,
             },
         ));
     }
