@@ -132,7 +132,7 @@ pub(super) struct Facts {
     pub(super) scenario: Scenario,
     pub(super) ended: RunEnd,
     /// Could the store list facts?
-    pub(super) lists_facts: bool,
+    pub(super) documents_readable: bool,
     /// Tasks of the driver that panicked.
     pub(super) broken_sessions: u64,
     pub(super) scans: Vec<Scan>,
@@ -156,7 +156,7 @@ fn judge(folder: &Path) -> anyhow::Result<Judged> {
         scenario: &facts.scenario,
         ended: facts.ended,
         read_back: read_back(&facts),
-        facts_listed: facts.lists_facts,
+        facts_listed: facts.documents_readable,
     };
     let judgement = judge_buckets(&ledger, &context)?;
     let planned: Vec<OpKind> = facts.manifest.planned.keys().copied().collect();
@@ -204,7 +204,7 @@ fn facts(ledger: &LedgerReader) -> anyhow::Result<Facts> {
         Ok(ledger.note(key)?.and_then(|v| v.as_u64()).unwrap_or(0))
     };
     let (dropped, broken_sessions) = (count(DROPPED_ARRIVALS)?, count(BROKEN_SESSIONS)?);
-    let lists_facts = ledger
+    let documents_readable = ledger
         .note(FACTS_LISTED)?
         .is_none_or(|listed| listed == true);
     let mut tally = Tally::default();
@@ -231,7 +231,7 @@ fn facts(ledger: &LedgerReader) -> anyhow::Result<Facts> {
         manifest,
         scenario,
         ended,
-        lists_facts,
+        documents_readable,
         broken_sessions,
         scans: ledger.scans()?,
         lags: ledger.lags()?,
