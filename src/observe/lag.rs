@@ -65,12 +65,22 @@ pub fn watch_lag(
     context: &ScanContext,
     events: &mpsc::Sender<Event>,
 ) -> (LagSampler, LagWatch) {
+    watch_lag_within(FIRST_READ_WITHIN, store, context, events)
+}
+
+fn watch_lag_within(
+    first_read_within: Duration,
+    store: &StoreClient,
+    context: &ScanContext,
+    events: &mpsc::Sender<Event>,
+) -> (LagSampler, LagWatch) {
     let (wanted, picked) = mpsc::channel(WATCHED_MAX);
     let (end, ended) = oneshot::channel();
     let memory = &context.scenario.memory;
     let watcher = Arc::new(Watcher {
         store: store.clone(),
         context: context.clone(),
+        first_read_within,
         reads_left: ReadsLeft::default(),
     });
     let sampler = LagSampler {
@@ -222,6 +232,7 @@ async fn tell(events: &mpsc::WeakSender<Event>, sample: Option<LagSample>) -> Du
 struct Watcher {
     store: StoreClient,
     context: ScanContext,
+    first_read_within: Duration,
     reads_left: ReadsLeft,
 }
 
@@ -229,7 +240,7 @@ impl Watcher {
     /// Waits until the record is visible; `None` if it is not by its deadline, or if watching it
     /// begins too late to say anything.
     async fn lag_of(&self, wanted: Wanted) -> Option<LagSample> {
-        if self.context.clock.now().since(wanted.completed) > FIRST_READ_WITHIN {
+        if self.context.clock.now().since(wanted.completed) > self.first_read_within {
             return None;
         }
         let due = wanted.completed + self.context.scenario.memory.settle.deadline;
@@ -298,6 +309,9 @@ mod tests {
     use super::*;
     use crate::model::{Echo, GroupIx, Promise, SessionIx, TraitSet, UserIx};
 
+    /// Longer than any machine is busy.
+    const PATIENCE: Duration = Duration::from_mins(1);
+
     fn invoked(kind: OpKind, session: u32) -> Event {
         Event::Invoked(Invocation {
             op: op(session),
@@ -339,14 +353,14 @@ mod tests {
     fn patient() -> ScanContext {
         let mut context = context();
         let mut scenario = (*context.scenario).clone();
-        scenario.memory.settle.deadline = Duration::from_mins(1);
+        scenario.memory.settle.deadline = PATIENCE;
         context.scenario = Arc::new(scenario);
         context
     }
 
     async fn next_lag(receiver: &mut mpsc::Receiver<Event>) -> (OpId, OpKind) {
-        match receiver.recv().await {
-            Some(Event::Lagged(sample)) => (sample.op, sample.kind),
+        match tokio::time::timeout(PATIENCE, receiver.recv()).await {
+            Ok(Some(Event::Lagged(sample))) => (sample.op, sample.kind),
             other => panic!("{other:?}"),
         }
     }
@@ -357,13 +371,18 @@ mod tests {
         let context = patient();
         let client = store.connect(&context).await;
         let (events, mut receiver) = mpsc::channel(10);
-        let (mut sampler, watch) = watch_lag(&client, &context, &events);
+        let (mut sampler, watch) = watch_lag_within(PATIENCE, &client, &context, &events);
         sampler.event(&invoked(OpKind::Chat, 0)).unwrap();
         sampler.event(&completed(0, Outcome::Ok, None)).unwrap();
         let before = store.content().requests;
-        while store.content().requests < before + 3 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        let seen_three_times = async {
+            while store.content().requests < before + 3 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, seen_three_times)
+            .await
+            .unwrap();
         assert!(receiver.try_recv().is_err());
         store.content().sessions.push(turn(0, 0));
         assert_eq!(next_lag(&mut receiver).await, (op(0), OpKind::Chat));
@@ -393,6 +412,23 @@ mod tests {
             None,
             "the sampler keeps no event channel open"
         );
+    }
+
+    #[tokio::test]
+    async fn a_record_that_is_first_read_late_is_not_measured() {
+        let store = FakeStore::start(Content {
+            sessions: vec![turn(0, 0)],
+            ..Content::default()
+        });
+        let context = patient();
+        let client = store.connect(&context).await;
+        let before = store.content().requests;
+        let (events, _receiver) = mpsc::channel(10);
+        let (mut sampler, watch) = watch_lag_within(Duration::ZERO, &client, &context, &events);
+        sampler.event(&invoked(OpKind::Chat, 0)).unwrap();
+        sampler.event(&completed(0, Outcome::Ok, None)).unwrap();
+        assert_eq!(watch.finish().await, Duration::ZERO);
+        assert_eq!(store.content().requests, before);
     }
 
     #[tokio::test]
