@@ -15,6 +15,7 @@ use crate::scenario::Scenario;
 
 use super::args::{Cli, ObserveArgs};
 use super::exit::{Exit, Failure};
+use super::readback::Fresh;
 use super::{hosts, judge, output, readback, signals};
 
 /// Carries the command out.
@@ -61,7 +62,7 @@ pub(super) async fn run(cli: &Cli, args: &ObserveArgs) -> Result<Exit, Failure> 
         &store,
         &context,
         &folder,
-        Duration::ZERO,
+        Fresh::default(),
         &events,
         &mut stop,
     )

@@ -38,8 +38,16 @@ pub(super) fn load_baseline(ledger: &LedgerReader) -> anyhow::Result<Baseline> {
     Ok(Baseline::from_hashes(ledger.baseline()?))
 }
 
-/// Reads the store until it has settled; the scans and sightings go to `events`. `longest_lag` is
-/// what this process has measured and may not have been written down yet.
+/// What this process knows of the drive and may not have been written down yet.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Fresh {
+    /// The longest delay of the store that was measured.
+    pub longest_lag: Duration,
+    /// No operation ended later.
+    pub drive_ended: Micros,
+}
+
+/// Reads the store until it has settled; the scans and sightings go to `events`.
 ///
 /// # Errors
 /// The ledger cannot be read.
@@ -47,12 +55,12 @@ pub(super) async fn settle(
     store: &StoreClient,
     context: &ScanContext,
     folder: &Path,
-    longest_lag: Duration,
+    fresh: Fresh,
     events: &mpsc::Sender<Event>,
     stop: &mut Stop,
 ) -> anyhow::Result<()> {
     let ledger = LedgerReader::open(folder)?;
-    let mut last_completed = Micros(0);
+    let mut last_completed = fresh.drive_ended;
     ledger.ops_in_time_order(&mut |row| {
         let end = row
             .completion
@@ -65,7 +73,7 @@ pub(super) async fn settle(
             .last()
             .map_or(1, |scan| scan.scan.saturating_add(1)),
         last_completed,
-        lag_p999: lag_p999(&ledger, longest_lag)?,
+        lag_p999: lag_p999(&ledger, fresh.longest_lag)?,
     };
     let (tell, told) = std::sync::mpsc::channel();
     let missing = move || {

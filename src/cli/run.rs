@@ -26,6 +26,7 @@ use super::exit::{Exit, Failure};
 use super::judge::{self, RunEndNote};
 use super::lab_child::{self, LabChild};
 use super::output::{self, Output};
+use super::readback::Fresh;
 use super::signals::{self, Signals};
 use super::{lab, readback, settings};
 
@@ -197,14 +198,17 @@ async fn carry_out(
     ledger.note(judge::DROPPED_ARRIVALS, driven.dropped_arrivals)?;
     ledger.note(judge::BROKEN_SESSIONS, driven.broken_sessions)?;
     signals.driving_is_over();
-    let longest_lag = match lags {
-        Some(lags) => lags.finish().await,
-        None => Duration::ZERO,
+    let fresh = Fresh {
+        longest_lag: match lags {
+            Some(lags) => lags.finish().await,
+            None => Duration::ZERO,
+        },
+        drive_ended: driven.ended_at,
     };
     if prepared.store.is_some() {
         live.phase(Phase::ReadingBack);
     }
-    let read = read_back(prepared, longest_lag, &events, signals).await;
+    let read = read_back(prepared, fresh, &events, signals).await;
     live.phase(Phase::Judging);
     drop(events);
     let unrecorded = collector.finish().sink_errors;
@@ -231,7 +235,7 @@ async fn carry_out(
 /// Reads the store until it has settled, unless there is none or leaving was asked.
 async fn read_back(
     prepared: &Prepared,
-    longest_lag: Duration,
+    fresh: Fresh,
     events: &mpsc::Sender<Event>,
     signals: &Signals,
 ) -> anyhow::Result<()> {
@@ -241,7 +245,7 @@ async fn read_back(
     let context = scan_context(prepared);
     let mut stop = signals.observe.clone();
     let folder = &prepared.folder;
-    readback::settle(store, &context, folder, longest_lag, events, &mut stop).await
+    readback::settle(store, &context, folder, fresh, events, &mut stop).await
 }
 
 fn manifest(prepared: &Prepared, lab_faults: &[String]) -> anyhow::Result<Manifest> {
