@@ -142,6 +142,7 @@ fn ended(end: RunEnd) -> Ended {
         RunEnd::Finished => Ended::Finished,
         RunEnd::Interrupted => Ended::Interrupted,
         RunEnd::TargetLost => Ended::TargetLost,
+        RunEnd::TargetThrottled => Ended::TargetThrottled,
         RunEnd::Crashed => Ended::Crashed,
     }
 }

@@ -52,6 +52,8 @@ pub(super) enum RunEndNote {
     Interrupted,
     /// The target stopped answering.
     TargetLost,
+    /// The target asked for less load.
+    TargetThrottled,
 }
 
 /// `crosswire reconcile`: judges again and stores the judgement.
@@ -197,6 +199,7 @@ fn facts(ledger: &LedgerReader) -> anyhow::Result<Facts> {
         Some(Ok(RunEndNote::Finished)) => RunEnd::Finished,
         Some(Ok(RunEndNote::Interrupted)) => RunEnd::Interrupted,
         Some(Ok(RunEndNote::TargetLost)) => RunEnd::TargetLost,
+        Some(Ok(RunEndNote::TargetThrottled)) => RunEnd::TargetThrottled,
         Some(Err(error)) => return Err(error).context("could not read how the drive ended"),
         None => RunEnd::Crashed,
     };

@@ -20,8 +20,8 @@ const READING_BYTES: usize = 16;
 const PLACE_BYTES: usize = 3;
 
 const INVOKED: &str = "INSERT OR IGNORE INTO ops (op_id, user_ix, kind, group_ix, text_hash, \
-    item_first, item_count, request_id, traits, intended_us, invoked_us) \
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+    item_first, item_count, request_id, traits, intended_us, invoked_us, founder_ix) \
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
 const SESSION: &str = "INSERT OR IGNORE INTO sessions (user_ix, session_ix) VALUES (?1, ?2)";
 const COMPLETED: &str = "UPDATE ops SET completed_us = ?2, sent_us = ?3, outcome = ?4, \
     status = ?5, promise = ?6, echo = ?7, server_session = ?8, detail = ?9 \
@@ -30,8 +30,9 @@ const SERVER_SESSION: &str = "INSERT OR IGNORE INTO server_sessions (name, user_
     SELECT ?2, user_ix, session_ix FROM ops WHERE op_id = ?1";
 const SIGHTED: &str = "INSERT INTO sightings (record_type, record_id, owner, session, role, \
     position, body_hash, excerpt, control, first_scan, last_scan, reads, seen_us, canary_users, \
-    bucket, owner_ix, packed_canaries, reading) \
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10, 1, ?11, ?12, ?13, ?14, ?15, ?16) \
+    bucket, owner_ix, packed_canaries, reading, likeness, damaged, older_run) \
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10, 1, ?11, ?12, ?13, ?14, ?15, ?16, ?17, \
+    ?18, ?19) \
     ON CONFLICT (reading) DO NOTHING";
 const SIGHTED_AGAIN: &str = "UPDATE sightings SET last_scan = ?2, reads = reads + 1, \
     seen_us = ?3 WHERE reading = ?1 AND last_scan < ?2";
@@ -141,10 +142,12 @@ impl<'c> Inserts<'c> {
             invocation.traits.0,
             time(invocation.intended),
             time(invocation.invoked),
+            invocation.founder.0,
         ])?;
+        let is_guest = invocation.user != invocation.founder;
         if inserted == 0 {
             self.conflicts += 1;
-        } else if self.sessions_known.add(op.session) {
+        } else if is_guest || self.sessions_known.add(op.session) {
             self.session.execute([invocation.user.0, op.session.0])?;
         }
         Ok(())
@@ -199,6 +202,9 @@ impl<'c> Inserts<'c> {
             belongs.owner.map(|user| user.0),
             self.packed,
             reading,
+            sighting.likeness.to_i64(),
+            sighting.damaged,
+            sighting.older_run.map(|run| run.0),
         ])?;
         if inserted == 0 {
             self.is_rereading = true;

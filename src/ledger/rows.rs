@@ -8,18 +8,19 @@ use rusqlite::types::FromSql;
 
 use super::codes;
 use crate::model::{
-    Completion, Echo, GroupIx, Invocation, LagSample, Micros, OpId, OpKind, OpRow, Outcome,
-    Promise, RecordType, ResourceSample, Role, Scan, SeenCanary, Sighting, TraitSet, UserIx,
+    Completion, Echo, GroupIx, Invocation, LagSample, Likeness, Micros, OpId, OpKind, OpRow,
+    Outcome, Promise, RecordType, ResourceSample, Role, RunId, Scan, SeenCanary, Sighting,
+    TraitSet, UserIx,
 };
 
 /// Columns of `ops` in the order in which [`op`] reads them.
 pub(super) const OP_COLUMNS: &str = "o.op_id, o.user_ix, o.kind, o.group_ix, o.text_hash, \
     o.item_first, o.item_count, o.request_id, o.traits, o.intended_us, o.invoked_us, \
-    o.completed_us, o.sent_us, o.outcome, o.status, o.promise, o.echo, o.server_session, o.detail";
+    o.founder_ix, o.completed_us, o.sent_us, o.outcome, o.status, o.promise, o.echo, o.server_session, o.detail";
 /// Columns of `sightings` in the order in which [`sighting`] reads them.
 pub(super) const SIGHTING_COLUMNS: &str = "s.record_type, s.record_id, s.owner, s.session, \
-    s.role, s.position, s.packed_canaries, s.body_hash, s.excerpt, s.last_scan, s.seen_us, \
-    s.reads, s.control";
+    s.role, s.position, s.packed_canaries, s.body_hash, s.likeness, s.damaged, s.older_run, \
+    s.excerpt, s.first_scan, s.last_scan, s.seen_us, s.reads, s.control";
 /// Columns of `scans` in the order in which [`scan`] reads them.
 pub(super) const SCAN_COLUMNS: &str = "scan, started_us, ended_us, digest, sessions, messages, \
     facts, unattributable, complete, incomplete_reason";
@@ -135,6 +136,7 @@ pub(super) fn op(columns: &mut Columns<'_, '_>) -> rusqlite::Result<OpRow> {
         traits: TraitSet(columns.int()?),
         intended: columns.time()?,
         invoked: columns.time()?,
+        founder: UserIx(columns.int()?),
     };
     let completed: Option<u64> = columns.optional_int()?;
     let sent = columns.optional_int()?.map(Micros);
@@ -172,7 +174,11 @@ pub(super) fn sighting(columns: &mut Columns<'_, '_>) -> rusqlite::Result<Sighti
         position: columns.int()?,
         canaries: columns.canaries()?,
         body_hash: columns.hash()?,
+        likeness: Likeness::from_i64(columns.value()?),
+        damaged: columns.value()?,
+        older_run: columns.optional_int()?.map(RunId),
         excerpt: columns.value()?,
+        first_scan: columns.int()?,
         scan: columns.int()?,
         seen_at: columns.time()?,
         reads: columns.int()?,

@@ -8,8 +8,9 @@ use super::{Ledger, Manifest};
 use crate::event::Event;
 use crate::model::{
     Affected, CanaryId, CanaryKind, Code, Completion, Echo, Exactness, Finding, GroupIx,
-    Invocation, Micros, OpId, OpKind, Outcome, Pattern, Promise, Proof, RecordType, ResourceSample,
-    Role, RunId, Scan, Seed, SeenCanary, SessionIx, Severity, Sighting, TraitSet, UserIx,
+    Invocation, Likeness, Micros, OpId, OpKind, Outcome, Pattern, Promise, Proof, RecordType,
+    ResourceSample, Role, RunId, Scan, Seed, SeenCanary, SessionIx, Severity, Sighting, TraitSet,
+    UserIx,
 };
 
 pub(super) const RUN: RunId = RunId(0x0012_abcd);
@@ -42,6 +43,7 @@ pub(super) fn invocation(user: u32, op: OpId, kind: OpKind) -> Invocation {
     Invocation {
         op,
         user: UserIx(user),
+        founder: UserIx(user),
         kind,
         group: GroupIx(0),
         intended: Micros(1_000 * u64::from(op.seq)),
@@ -107,7 +109,11 @@ pub(super) fn message(user: u32, op: OpId, role: Role) -> Sighting {
         position: u32::from(op.seq) * 2 + u32::from(role == Role::Assistant),
         canaries: vec![canary(user, op.session.0, op.seq, CanaryKind::Turn)],
         body_hash: u64::MAX / 3 + u64::from(op.seq),
+        likeness: Likeness::Unjudged,
+        damaged: false,
+        older_run: None,
         excerpt: None,
+        first_scan: 1,
         scan: 1,
         seen_at: Micros(1_000_000),
         reads: 1,

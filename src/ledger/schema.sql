@@ -1,4 +1,4 @@
--- The tables of run.db, format 1.0. docs/LEDGER.md describes every column.
+-- The tables of run.db, format 2.0. docs/LEDGER.md describes every column.
 
 CREATE TABLE manifest (
     key TEXT PRIMARY KEY,
@@ -19,6 +19,7 @@ CREATE TABLE ops (
     traits INTEGER NOT NULL,
     intended_us INTEGER NOT NULL,
     invoked_us INTEGER NOT NULL,
+    founder_ix INTEGER NOT NULL,
     sent_us INTEGER,
     completed_us INTEGER,
     outcome INTEGER,
@@ -54,6 +55,9 @@ CREATE TABLE sightings (
     role INTEGER NOT NULL,
     position INTEGER NOT NULL,
     body_hash INTEGER NOT NULL,
+    likeness INTEGER NOT NULL,
+    damaged INTEGER NOT NULL,
+    older_run INTEGER,
     excerpt TEXT,
     control INTEGER NOT NULL,
     first_scan INTEGER NOT NULL,

@@ -155,6 +155,7 @@ pub(super) mod tests {
         Event::Invoked(Invocation {
             op: op(user, seq),
             user: UserIx(user),
+            founder: UserIx(user),
             kind: OpKind::Chat,
             group: GroupIx(0),
             intended: Micros(at_ms * 1_000),

@@ -94,22 +94,49 @@ pub enum Code {
     Duplicate,
     /// Refused, yet stored.
     Ghost,
+    /// Operations of one session under two or more owners.
+    SplitIdentity,
+    /// After another user took a session over, still stored under the user before.
+    StaleIdentity,
+    /// A user's message that nobody sent, in a session or under a user of this run.
+    Phantom,
+    /// A record of an older run that was not there before this one.
+    Resurrected,
+    /// Turns of one session stored in another order than they were sent.
+    Reordered,
+    /// Part of a text is missing: cut off, or with a hole.
+    Torn,
+    /// The text is another one than was sent.
+    Altered,
+    /// Visible only after the deadline.
+    Late,
+    /// A record whose canary is damaged, so that nobody can tell whose it is.
+    Unattributable,
 }
 
 impl Code {
     /// All codes, gravest first.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 20] = [
         Self::WrongOwner,
         Self::ForeignOwner,
+        Self::SplitIdentity,
+        Self::StaleIdentity,
         Self::ResponseBleed,
         Self::ChunkMix,
         Self::PlaceholderOwner,
         Self::MissingOwner,
         Self::Lost,
         Self::PartialIngest,
+        Self::Resurrected,
         Self::SessionBleed,
+        Self::Phantom,
         Self::Duplicate,
+        Self::Reordered,
+        Self::Torn,
+        Self::Altered,
         Self::Ghost,
+        Self::Late,
+        Self::Unattributable,
     ];
 
     /// The name used in files and reports.
@@ -126,6 +153,15 @@ impl Code {
             Self::PartialIngest => "partial-ingest",
             Self::Duplicate => "duplicate",
             Self::Ghost => "ghost",
+            Self::SplitIdentity => "split-identity",
+            Self::StaleIdentity => "stale-identity",
+            Self::Phantom => "phantom",
+            Self::Resurrected => "resurrected",
+            Self::Reordered => "reordered",
+            Self::Torn => "torn",
+            Self::Altered => "altered",
+            Self::Late => "late",
+            Self::Unattributable => "unattributable",
         }
     }
 
@@ -137,9 +173,10 @@ impl Code {
         UnknownName::look_up("anomaly", &Self::ALL, Self::name, name)
     }
 
-    /// Does a proved finding of this code fail the run? A ghost is shown and counted only.
+    /// Does a proved finding of this code fail the run? A ghost and what only tells of freshness
+    /// or evidence are shown and counted only.
     pub fn fails(self) -> bool {
-        self != Self::Ghost
+        !matches!(self, Self::Ghost | Self::Late | Self::Unattributable)
     }
 }
 
@@ -173,6 +210,10 @@ pub enum Pattern {
     FixedOwner,
     /// Accepted, never stored.
     Silent,
+    /// Answers on one connection are one request behind.
+    Shift,
+    /// From some moment on nothing more is stored, for any user.
+    Stall,
 }
 
 impl Pattern {
@@ -184,6 +225,8 @@ impl Pattern {
             Self::Swap => "swap",
             Self::FixedOwner => "fixed-owner",
             Self::Silent => "silent",
+            Self::Shift => "shift",
+            Self::Stall => "stall",
         }
     }
 }

@@ -15,7 +15,7 @@ mod verdict;
 pub use finding::{Affected, Code, Finding, Pattern, Proof, Severity, UnknownName};
 pub use id::{CanaryId, CanaryKind, GroupIx, OpId, OutOfRange, RunId, Seed, SessionIx, UserIx};
 pub use op::{Completion, Echo, Invocation, OpKind, OpRow, Outcome, Promise, Trait, TraitSet};
-pub use record::{Exactness, RecordType, Role, Scan, SeenCanary, Sighting, standstill};
+pub use record::{Exactness, Likeness, RecordType, Role, Scan, SeenCanary, Sighting, standstill};
 pub use sample::{GeneratorHealth, LagSample, ResourceSample};
 pub use time::Micros;
 pub use verdict::{InconclusiveReason, Verdict};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::finding::UnknownName;
-use super::{CanaryId, Micros};
+use super::{CanaryId, Micros, RunId};
 
 /// The kind of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -97,6 +97,60 @@ pub struct SeenCanary {
     pub exactness: Exactness,
 }
 
+/// How a stored text compares with the one that was sent, for a user's message that holds exactly
+/// one of this run's canaries: other records may rightly differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Likeness {
+    /// Not compared.
+    Unjudged,
+    /// The same after normalisation.
+    Same,
+    /// A strict prefix or suffix of it, or with one hole in it.
+    Torn {
+        /// Characters that are left.
+        kept: u32,
+        /// Characters that were sent.
+        sent: u32,
+    },
+    /// Neither the same nor torn.
+    Altered,
+}
+
+impl Likeness {
+    /// One integer for the ledger: 0, 1, 2, or 3 with 30 bits each of what was kept and sent.
+    pub fn to_i64(self) -> i64 {
+        match self {
+            Self::Unjudged => 0,
+            Self::Same => 1,
+            Self::Altered => 2,
+            Self::Torn { kept, sent } => {
+                let bits = |chars: u32| i64::from(chars & Self::CHARS_MASK);
+                3 | (bits(kept) << 2) | (bits(sent) << 32)
+            }
+        }
+    }
+
+    /// The inverse of [`Likeness::to_i64`]; what it cannot have written is unjudged.
+    pub fn from_i64(bits: i64) -> Self {
+        let chars = |shift: u32| {
+            let masked = (bits >> shift) & i64::from(Self::CHARS_MASK);
+            u32::try_from(masked).unwrap_or(0)
+        };
+        match bits & 3 {
+            1 => Self::Same,
+            2 => Self::Altered,
+            3 => Self::Torn {
+                kept: chars(2),
+                sent: chars(32),
+            },
+            _ => Self::Unjudged,
+        }
+    }
+
+    const CHARS_MASK: u32 = (1 << 30) - 1;
+}
+
 /// One record as it was read. The body itself is not kept.
 ///
 /// Two readings of an unchanged record differ only in `scan` and `seen_at`. `first_scan` and
@@ -119,8 +173,18 @@ pub struct Sighting {
     pub canaries: Vec<SeenCanary>,
     /// Keyed hash of the normalised body.
     pub body_hash: u64,
+    /// How its text compares with the one that was sent.
+    pub likeness: Likeness,
+    /// Holds something that looks like a canary whose check fails, away from the edges of the
+    /// text, where chunks are cut.
+    pub damaged: bool,
+    /// Another run whose exact canary it holds, where it holds none of this run and was not in
+    /// the store before.
+    pub older_run: Option<RunId>,
     /// Text around the first canary, only where the record is under a wrong owner.
     pub excerpt: Option<String>,
+    /// The scan that first read it just so; before the ledger has counted, that of this reading.
+    pub first_scan: u32,
     /// The scan that last saw it; 0 for answers seen while driving.
     pub scan: u32,
     /// When it was last read.
@@ -194,6 +258,22 @@ mod tests {
                 incomplete_reason: None,
             })
             .collect()
+    }
+
+    #[test]
+    fn likeness_reads_back() {
+        for likeness in [
+            Likeness::Unjudged,
+            Likeness::Same,
+            Likeness::Altered,
+            Likeness::Torn { kept: 0, sent: 1 },
+            Likeness::Torn {
+                kept: 1_000,
+                sent: 1_800,
+            },
+        ] {
+            assert_eq!(Likeness::from_i64(likeness.to_i64()), likeness);
+        }
     }
 
     #[test]

@@ -55,11 +55,15 @@ pub enum InconclusiveReason {
     CheckerError,
     /// No store was given, or one that cannot list what was sent.
     NoReadBack,
+    /// The target asked for less load, so the plan was not carried out.
+    TargetThrottled,
+    /// Something that the checks rely on does not hold for this target.
+    AssumptionFailed,
 }
 
 impl InconclusiveReason {
     /// All reasons, in report order.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::NoEvidence,
         Self::NoOverlap,
         Self::ControlMissed,
@@ -71,6 +75,8 @@ impl InconclusiveReason {
         Self::Interrupted,
         Self::CheckerError,
         Self::NoReadBack,
+        Self::TargetThrottled,
+        Self::AssumptionFailed,
     ];
 
     /// The name used in files and reports.
@@ -87,6 +93,8 @@ impl InconclusiveReason {
             Self::Interrupted => "interrupted",
             Self::CheckerError => "checker-error",
             Self::NoReadBack => "no-read-back",
+            Self::TargetThrottled => "target-throttled",
+            Self::AssumptionFailed => "assumption-failed",
         }
     }
 
@@ -143,6 +151,14 @@ impl InconclusiveReason {
             Self::NoReadBack => {
                 "No memory store was read, so only answers were checked; or the store cannot list \
                  facts, so uploads were not. Give `--memory URL`, of a store that lists facts."
+            }
+            Self::TargetThrottled => {
+                "The target refused work or apologised for so much of it that the plan was stopped. \
+                 Lower the load, or raise the target's limits."
+            }
+            Self::AssumptionFailed => {
+                "Too many records hold damaged canaries, so the store changes what is sent and \
+                 whose they are cannot be told. Look at what the target does with texts."
             }
         }
     }

@@ -26,7 +26,8 @@ use crate::clock::RunClock;
 use crate::event::Event;
 use crate::model::{CanaryId, CanaryKind, RunId, Scan, SessionIx, Sighting, UserIx};
 use crate::scenario::{
-    AuthKind, Memory, OwnerTemplate, Paths, PerChannel, Scenario, Settle, Store, Target, Timeouts,
+    AuthKind, Disturbances, Memory, OwnerTemplate, Paths, PerChannel, Scenario, Settle, Store,
+    Target, Timeouts,
 };
 
 pub(super) const RUN: RunId = RunId(0x0012_abcd);
@@ -361,6 +362,7 @@ fn scenario() -> Scenario {
         },
         users: 4,
         groups: vec![],
+        disturbances: Disturbances::NONE,
     }
 }
 

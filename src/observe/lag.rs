@@ -316,6 +316,7 @@ mod tests {
         Event::Invoked(Invocation {
             op: op(session),
             user: UserIx(session),
+            founder: UserIx(session),
             kind,
             group: GroupIx(0),
             intended: Micros(0),

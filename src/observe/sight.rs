@@ -5,8 +5,8 @@ use super::scan::ScanContext;
 use crate::canary;
 use crate::model::limits::{CONTROL_USERS, EXCERPT_CHARS_AROUND};
 use crate::model::{
-    CanaryId, CanaryKind, Exactness, Micros, OpKind, RecordType, Role, SeenCanary, SessionIx,
-    Sighting, UserIx,
+    CanaryId, CanaryKind, Exactness, Likeness, Micros, OpKind, RecordType, Role, SeenCanary,
+    SessionIx, Sighting, UserIx,
 };
 
 /// Public key of the digest: it keeps it apart from other hashes of the same records.
@@ -59,9 +59,13 @@ pub(super) fn sight(context: &ScanContext, record: &Record<'_>, read: ReadAt) ->
         position: record.position,
         canaries,
         body_hash: canary::body_hash(&normalised),
+        likeness: Likeness::Unjudged,
+        damaged: false,
+        older_run: None,
         excerpt: misplaced
             .then(|| canary::excerpt(&normalised, EXCERPT_CHARS_AROUND))
             .flatten(),
+        first_scan: read.scan,
         scan: read.scan,
         seen_at: read.at,
         reads: 1,

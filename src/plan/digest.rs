@@ -5,7 +5,7 @@ use crate::model::{GroupIx, SessionIx};
 use super::{Plan, Script};
 
 /// Version of the plan's making: raised when equal inputs give other scripts than before.
-const PLAN_VERSION: u32 = 1;
+const PLAN_VERSION: u32 = 2;
 const DIGEST_KEY: &[u8; 32] = b"crosswire plan digest, version 1";
 /// Scripts of a group that count.
 const SESSIONS_DIGESTED_MAX: u32 = 4_000;
@@ -21,6 +21,7 @@ pub(super) fn digest(plan: &Plan) -> String {
     let shaping = (
         plan.scenario.users,
         &plan.scenario.groups,
+        &plan.scenario.disturbances,
         &plan.scenario.target.trigger_words,
     );
     // Plain data can always be written; were it not so, the digest would tell.
@@ -48,8 +49,9 @@ pub(super) fn digest(plan: &Plan) -> String {
 fn add_script(hasher: &mut blake3::Hasher, script: &Script) {
     hasher.update(&script.session.0.to_le_bytes());
     hasher.update(&script.user.0.to_le_bytes());
-    hasher.update(&script.traits.0.to_le_bytes());
     for step in &script.steps {
+        hasher.update(&step.user.0.to_le_bytes());
+        hasher.update(&step.traits.0.to_le_bytes());
         hasher.update(&step.op.to_i64().to_le_bytes());
         hasher.update(&step.pause.as_nanos().to_le_bytes());
         hasher.update(&step.item_first.to_le_bytes());

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::{GroupIx, OpId, OpKind, Seed, SessionIx, TraitSet, UserIx};
-use crate::scenario::{Group, Scenario};
+use crate::scenario::{Connections, Group, Scenario};
 
 mod arrival;
 mod digest;
@@ -28,19 +28,22 @@ use arrival::Place;
 use stream::Streams;
 use words::Vocabulary;
 
+/// What everybody asks in a recall session, in these very words.
+pub const RECALL_QUESTION: &str = "What was the reference word that I gave you last time?";
+
 /// What one session does.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Script {
     /// The session.
     pub session: SessionIx,
-    /// Who it belongs to.
+    /// Who begins it; its name bears this user.
     pub user: UserIx,
     /// The load group it is started by.
     pub group: GroupIx,
     /// The kind of its operations.
     pub kind: OpKind,
-    /// Traits that its operations have.
-    pub traits: TraitSet,
+    /// Over which connections it goes.
+    pub connections: Connections,
     /// Its operations in order; at least one.
     pub steps: Vec<Step>,
 }
@@ -50,6 +53,16 @@ pub struct Script {
 pub struct Step {
     /// Its id.
     pub op: OpId,
+    /// Who sends it: the session's user, but for sessions that two users send in.
+    pub user: UserIx,
+    /// Traits that it has.
+    pub traits: TraitSet,
+    /// With which of the user's credentials it is sent: 0 the first, 1 the next.
+    pub login: u8,
+    /// Does it begin as soon as its pause is over, even while earlier ones are in flight?
+    pub overlaps: bool,
+    /// What goes wrong on purpose.
+    pub disturbance: Option<Disturbance>,
     /// Think time: from the end of the step before (for the first step: the session's start) to
     /// the intended start of this one. Zero for the first step of an arrival and of a virtual
     /// user's first session.
@@ -69,6 +82,8 @@ pub struct Step {
 pub enum Action {
     /// A chat turn.
     Chat(ChatTurn),
+    /// A question in everybody's same words, without a canary.
+    Ask(Question),
     /// A document.
     Upload(Document),
     /// A spoken turn: the tones of its canary and nothing else.
@@ -91,6 +106,41 @@ impl ChatTurn {
     pub fn text(&self, canary: &str) -> String {
         format!("{}{canary}{}", self.before, self.after)
     }
+}
+
+/// A question in everybody's same words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    /// The words.
+    pub text: String,
+    /// The agent that is asked.
+    pub agent: String,
+    /// Is it asked before its user has told anything? Then no canary is the right answer.
+    pub before_telling: bool,
+}
+
+/// What goes wrong with an operation on the client's side, on purpose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Disturbance {
+    /// The client hangs up so long after it began.
+    Cancel {
+        /// From the operation's beginning.
+        after: Duration,
+    },
+    /// The upload breaks off after this share of its body.
+    Drop {
+        /// Thousandths of the body that are sent.
+        sent_per_mille: u16,
+    },
+    /// The voice socket is closed after the speech and before its answer.
+    CloseEarly,
+    /// The request is sent twice at once.
+    SubmitTwice,
+    /// The reader waits between the answer's head and its body.
+    ReadSlowly {
+        /// How long.
+        pause: Duration,
+    },
 }
 
 /// A spoken turn.
@@ -188,15 +238,28 @@ impl Plan {
         let (group_ix, local) = arrival::group_of(session, self.group_count())?;
         let group = self.group(group_ix)?;
         let place = arrival::place(&group.executor, local)?;
-        let streams = self.streams(group, place);
         Some(Script {
             session,
             user: self.user(group, place),
             group: group_ix,
             kind: group.session.kind(),
-            traits: workload::traits(&self.scenario, group),
-            steps: workload::steps(&group.session, session, &streams, &self.vocabulary),
+            connections: group.connections,
+            steps: self.steps(group, session, place),
         })
+    }
+
+    fn steps(&self, group: &Group, session: SessionIx, place: Place) -> Vec<Step> {
+        let streams = self.streams(group, place);
+        let (user, traits) = (
+            self.user(group, place),
+            workload::traits(&self.scenario, group),
+        );
+        let mut steps = workload::steps(&group.session, session, &streams, &self.vocabulary);
+        for step in &mut steps {
+            step.user = user;
+            step.traits = step.traits.union(traits);
+        }
+        steps
     }
 
     fn group(&self, group: GroupIx) -> Option<&Group> {

@@ -5,8 +5,9 @@ use super::*;
 use crate::canary::{CANARY_LETTERS, plant};
 use crate::model::{CanaryId, CanaryKind, RunId};
 use crate::scenario::{
-    AuthKind, ChatSpec, Executor, FileName, Memory, OwnerTemplate, Paths, Pause, PerChannel,
-    SessionIds, SessionSpec, Settle, Store, Target, Timeouts, UploadSpec, VoiceSpec,
+    AuthKind, ChatSpec, Connections, Disturbances, Executor, FileName, Memory, OwnerTemplate,
+    Paths, Pause, PerChannel, SecondUser, SessionIds, SessionSpec, Settle, Store, Target, Timeouts,
+    UploadSpec, VoiceSpec,
 };
 
 mod sessions;
@@ -58,6 +59,9 @@ fn chat() -> SessionSpec {
         words: 8..=20,
         agent: "elena".to_owned(),
         session_ids: SessionIds::Client,
+        second_user: SecondUser::None,
+        relogin: false,
+        overlap: 0,
     })
 }
 
@@ -129,8 +133,11 @@ fn scenario(users: u32, groups: Vec<(&str, SessionSpec, Executor)>) -> Scenario 
                 executor,
                 start_time: 2 * SECOND,
                 graceful_stop: SECOND,
+                connections: Connections::Own,
+                starts_together: false,
             })
             .collect(),
+        disturbances: Disturbances::NONE,
     }
 }
 
@@ -154,6 +161,7 @@ fn scripts(plan: &Plan, sessions: u32) -> Vec<Script> {
 fn sent(step: &Step) -> String {
     match &step.action {
         Action::Chat(turn) => turn.text("#"),
+        Action::Ask(question) => question.text.clone(),
         Action::Upload(document) => {
             let pieces = document.pieces().map(|piece| match piece {
                 Piece::Canary(_) => "#".to_owned(),

@@ -100,13 +100,24 @@ impl Draft {
 /// How grave an anomaly is by itself.
 pub(crate) fn severity(code: Code) -> Severity {
     match code {
-        Code::WrongOwner | Code::ForeignOwner | Code::ResponseBleed | Code::ChunkMix => {
-            Severity::S1
-        }
+        Code::WrongOwner
+        | Code::ForeignOwner
+        | Code::SplitIdentity
+        | Code::StaleIdentity
+        | Code::ResponseBleed
+        | Code::ChunkMix => Severity::S1,
         Code::PlaceholderOwner | Code::MissingOwner | Code::Lost | Code::PartialIngest => {
             Severity::S2
         }
-        Code::SessionBleed | Code::Duplicate | Code::Ghost => Severity::S3,
+        Code::Resurrected
+        | Code::SessionBleed
+        | Code::Phantom
+        | Code::Duplicate
+        | Code::Reordered
+        | Code::Torn
+        | Code::Altered
+        | Code::Ghost => Severity::S3,
+        Code::Late | Code::Unattributable => Severity::S4,
     }
 }
 

@@ -174,7 +174,16 @@ fn stand_in_of(draft: &Draft) -> Option<StandIn> {
         | Code::PartialIngest
         | Code::SessionBleed
         | Code::Duplicate
-        | Code::Ghost => None,
+        | Code::Ghost
+        | Code::SplitIdentity
+        | Code::StaleIdentity
+        | Code::Phantom
+        | Code::Resurrected
+        | Code::Reordered
+        | Code::Torn
+        | Code::Altered
+        | Code::Late
+        | Code::Unattributable => None,
     }
 }
 

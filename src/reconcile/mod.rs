@@ -49,6 +49,8 @@ pub enum RunEnd {
     Interrupted,
     /// The target stopped answering.
     TargetLost,
+    /// The target asked for less load.
+    TargetThrottled,
     /// The ledger has no end: the tester itself was killed.
     Crashed,
 }

@@ -4,13 +4,13 @@ use std::ops::Range;
 use std::time::Duration;
 
 use crate::model::{
-    CanaryId, CanaryKind, Completion, Echo, Exactness, Finding, GroupIx, Invocation, Micros, OpId,
-    OpKind, OpRow, Outcome, Promise, Proof, RecordType, Role, RunId, SeenCanary, SessionIx,
-    Sighting, TraitSet, UserIx,
+    CanaryId, CanaryKind, Completion, Echo, Exactness, Finding, GroupIx, Invocation, Likeness,
+    Micros, OpId, OpKind, OpRow, Outcome, Promise, Proof, RecordType, Role, RunId, SeenCanary,
+    SessionIx, Sighting, TraitSet, UserIx,
 };
 use crate::scenario::{
-    AuthKind, Executor, Group, Memory, OwnerTemplate, Paths, Pause, PerChannel, Scenario,
-    SessionSpec, Settle, Store, Target, Timeouts, UploadSpec,
+    AuthKind, Connections, Disturbances, Executor, Group, Memory, OwnerTemplate, Paths, Pause,
+    PerChannel, Scenario, SessionSpec, Settle, Store, Target, Timeouts, UploadSpec,
 };
 
 use super::{
@@ -74,6 +74,7 @@ pub(crate) fn scenario() -> Scenario {
         },
         users: 1,
         groups: vec![group()],
+        disturbances: Disturbances::NONE,
     }
 }
 
@@ -97,6 +98,8 @@ fn group() -> Group {
         },
         start_time: Duration::ZERO,
         graceful_stop: Duration::ZERO,
+        connections: Connections::Own,
+        starts_together: false,
     }
 }
 
@@ -124,6 +127,7 @@ pub(crate) fn op_at(user: u32, session: u32, invoked: Micros, ended: Option<Micr
         invocation: Invocation {
             op,
             user: UserIx(user),
+            founder: UserIx(user),
             kind: OpKind::Chat,
             group: GroupIx(0),
             intended: invoked,
@@ -345,7 +349,11 @@ pub(crate) fn sighting(record_type: RecordType, id: &str, user: u32) -> Sighting
         position: 0,
         canaries: Vec::new(),
         body_hash: 0,
+        likeness: Likeness::Unjudged,
+        damaged: false,
+        older_run: None,
         excerpt: None,
+        first_scan: 1,
         scan: 3,
         seen_at: Micros(100_000_000),
         reads: 3,

@@ -82,6 +82,8 @@ fn holds(
         InconclusiveReason::CheckerError => {
             !judgement.checker_errors.is_empty() || facts.broken_sessions > 0
         }
+        InconclusiveReason::TargetThrottled => context.ended == RunEnd::TargetThrottled,
+        InconclusiveReason::AssumptionFailed => false,
         InconclusiveReason::NoReadBack => {
             !read || (!context.facts_listed && facts.planned.contains(&OpKind::Upload))
         }

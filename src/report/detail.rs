@@ -250,6 +250,7 @@ mod tests {
             invocation: Invocation {
                 op: OP,
                 user: UserIx(17),
+                founder: UserIx(17),
                 kind: OpKind::Chat,
                 group: GroupIx(0),
                 intended: Micros(0),

@@ -107,6 +107,8 @@ pub enum Ended {
     Interrupted,
     /// The target stopped answering.
     TargetLost,
+    /// The target asked for less load.
+    TargetThrottled,
     /// The tester died; the report was made from what was committed.
     Crashed,
 }

@@ -37,11 +37,14 @@ fn inconclusive(report: &Report) -> String {
         InconclusiveReason::NoEvidence => {
             format!("see the outcomes: crosswire report {run} --report json=-")
         }
-        InconclusiveReason::NoOverlap | InconclusiveReason::GeneratorSaturated => {
+        InconclusiveReason::NoOverlap
+        | InconclusiveReason::GeneratorSaturated
+        | InconclusiveReason::TargetThrottled => {
             format!("see what to change: crosswire scenario show {scenario}")
         }
         InconclusiveReason::ControlMissed
         | InconclusiveReason::LedgerGap
+        | InconclusiveReason::AssumptionFailed
         | InconclusiveReason::CheckerError => {
             format!("judge again, to be sure: crosswire reconcile {run}")
         }

@@ -161,6 +161,7 @@ mod tests {
         let invocation = Invocation {
             op,
             user: UserIx(session),
+            founder: UserIx(session),
             kind: OpKind::Chat,
             group: GroupIx(0),
             intended: Micros(1_000),

@@ -11,8 +11,9 @@ use super::read::Reader;
 use super::text::{ExecutorName, ExecutorText, KindName, KindText};
 use super::value::Leaf;
 use super::{
-    AuthKind, ChatSpec, Executor, FileName, Group, Memory, OwnerTemplate, Paths, Pause, PerChannel,
-    Scenario, SessionIds, SessionSpec, Settle, Store, Target, Timeouts, UploadSpec, VoiceSpec,
+    AuthKind, ChatSpec, Connections, Disturbances, Executor, FileName, Group, Memory,
+    OwnerTemplate, Paths, Pause, PerChannel, Scenario, SecondUser, SessionIds, SessionSpec, Settle,
+    Store, Target, Timeouts, UploadSpec, VoiceSpec,
 };
 use crate::model::GroupIx;
 
@@ -86,6 +87,7 @@ impl Reader<'_> {
             memory,
             users: users.unwrap_or(1),
             groups,
+            disturbances: Disturbances::NONE,
         };
         (scenario, given)
     }
@@ -194,6 +196,9 @@ impl Reader<'_> {
                 words: short(&self.take(&at("words"), &raw.words, 12..=40)),
                 agent,
                 session_ids: self.take(&at("session_ids"), &raw.session_ids, SessionIds::Client),
+                second_user: SecondUser::None,
+                relogin: false,
+                overlap: 0,
             }),
             KindName::Upload => SessionSpec::Upload(self.upload(name, raw, think)),
             KindName::Voice => SessionSpec::Voice(VoiceSpec {
@@ -291,6 +296,8 @@ impl Reader<'_> {
             executor,
             start_time,
             graceful_stop,
+            connections: Connections::Own,
+            starts_together: false,
         }
     }
 

@@ -42,6 +42,7 @@ mod tests {
                 SessionSpec::Chat(chat) => (*chat.turns.end(), chat.think.max),
                 SessionSpec::Upload(upload) => (*upload.uploads.end(), upload.think.max),
                 SessionSpec::Voice(voice) => (*voice.turns.end(), voice.think.max),
+                SessionSpec::Recall(recall) => (*recall.turns.end(), recall.think.max),
             };
             let thinking = think * iterations * u32::from(operations);
             assert!(thinking < Duration::from_secs(10), "{}", group.name);

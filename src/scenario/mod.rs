@@ -48,6 +48,44 @@ pub struct Scenario {
     pub users: u32,
     /// Load groups in name order; at least one. `Group::ix` is the place in this list.
     pub groups: Vec<Group>,
+    /// What goes wrong on the client's side, on purpose.
+    pub disturbances: Disturbances,
+}
+
+/// What goes wrong on the client's side, on purpose: each with the share of the operations it
+/// strikes, from 0 to 1. An operation is struck by one of them at most.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Disturbances {
+    /// Chat turns and uploads whose client hangs up after the request is sent.
+    pub cancel_rate: f64,
+    /// How long after its beginning a cancelled operation is given up.
+    pub cancel_after: Pause,
+    /// Uploads that break off in the middle of the body.
+    pub drop_rate: f64,
+    /// Voice sockets that are closed after the speech and before its answer.
+    pub early_close_rate: f64,
+    /// Chat turns that are sent twice at once.
+    pub double_submit_rate: f64,
+    /// Chat turns and uploads whose answer is read slowly.
+    pub slow_read_rate: f64,
+    /// How long a slow reader waits between the answer's head and its body.
+    pub slow_read_pause: Duration,
+}
+
+impl Disturbances {
+    /// Nothing goes wrong.
+    pub const NONE: Self = Self {
+        cancel_rate: 0.0,
+        cancel_after: Pause {
+            min: Duration::from_millis(1),
+            max: Duration::from_millis(50),
+        },
+        drop_rate: 0.0,
+        early_close_rate: 0.0,
+        double_submit_rate: 0.0,
+        slow_read_rate: 0.0,
+        slow_read_pause: Duration::from_millis(50),
+    };
 }
 
 /// The backend under test.
@@ -232,6 +270,21 @@ pub struct Group {
     pub start_time: Duration,
     /// How long running sessions may go on after the group's end.
     pub graceful_stop: Duration,
+    /// Over which connections its requests go.
+    pub connections: Connections,
+    /// Do the virtual users of a closed group wait for each other before each session, so that
+    /// their first operations begin at one moment?
+    pub starts_together: bool,
+}
+
+/// Over which connections the requests of a group go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Connections {
+    /// Each user has connections of their own.
+    Own,
+    /// Users take turns on so many kept-alive connections, as behind a gateway; at least 1.
+    Shared(u32),
 }
 
 /// When the sessions of a group start. Names and fields are k6's.
@@ -278,13 +331,15 @@ pub enum SessionSpec {
     Upload(UploadSpec),
     /// Spoken turns on one socket.
     Voice(VoiceSpec),
+    /// Chat turns between two questions, in everybody's same words, for what was said in them.
+    Recall(RecallSpec),
 }
 
 impl SessionSpec {
     /// The kind of the session's operations.
     pub fn kind(&self) -> OpKind {
         match self {
-            Self::Chat(_) => OpKind::Chat,
+            Self::Chat(_) | Self::Recall(_) => OpKind::Chat,
             Self::Upload(_) => OpKind::Upload,
             Self::Voice(_) => OpKind::Voice,
         }
@@ -313,6 +368,39 @@ pub struct ChatSpec {
     pub agent: String,
     /// Who names the session.
     pub session_ids: SessionIds,
+    /// Another user who sends in the session too.
+    pub second_user: SecondUser,
+    /// Is the second half of the turns sent with a new credential of the same user?
+    pub relogin: bool,
+    /// So many further turns may begin before the answer to an earlier one is there; 0 for one
+    /// turn at a time.
+    pub overlap: u16,
+}
+
+/// Another user who sends in a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SecondUser {
+    /// There is none.
+    None,
+    /// The second half of the turns is another user's, on the same connection.
+    HandOver,
+    /// Two users send under one session id, turn about.
+    Alternating,
+}
+
+/// A session that asks, tells and asks again. The question has the same words for everybody, and
+/// no canary; the right answer is what only this session was told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecallSpec {
+    /// Turns that tell something, between the two questions; at least 1.
+    pub turns: RangeInclusive<u16>,
+    /// Think time between an answer and the next turn.
+    pub think: Pause,
+    /// Words of a telling turn beside its canary, at least 1.
+    pub words: RangeInclusive<u16>,
+    /// The agent that is asked.
+    pub agent: String,
 }
 
 /// Who names a session.

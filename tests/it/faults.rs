@@ -74,6 +74,15 @@ fn assert_evidence(report: &Value, fault: &str, code: Code) {
         | Code::MissingOwner
         | Code::SessionBleed
         | Code::Duplicate
+        | Code::SplitIdentity
+        | Code::StaleIdentity
+        | Code::Phantom
+        | Code::Resurrected
+        | Code::Reordered
+        | Code::Torn
+        | Code::Altered
+        | Code::Late
+        | Code::Unattributable
         | Code::Ghost => assert!(record["record_id"].is_string(), "{fault}"),
     }
 }

@@ -61,7 +61,9 @@ fn session_ids(context: &Context<'_>) -> SessionIds {
         .map(|group| &group.session)
     {
         Some(SessionSpec::Chat(chat)) => chat.session_ids,
-        Some(SessionSpec::Upload(_) | SessionSpec::Voice(_)) | None => SessionIds::Client,
+        Some(SessionSpec::Upload(_) | SessionSpec::Voice(_) | SessionSpec::Recall(_)) | None => {
+            SessionIds::Client
+        }
     }
 }
 

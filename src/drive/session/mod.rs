@@ -17,8 +17,8 @@ use super::pulse::Sign;
 use crate::auth::AuthError;
 use crate::event::Event;
 use crate::model::{
-    CanaryId, CanaryKind, Completion, Invocation, Micros, OpKind, Outcome, RecordType, Role,
-    SessionIx, Sighting,
+    CanaryId, CanaryKind, Completion, Invocation, Likeness, Micros, OpKind, Outcome, RecordType,
+    Role, SessionIx, Sighting,
 };
 use crate::plan::{Script, Step};
 use crate::stop::StopLevel;
@@ -149,7 +149,8 @@ impl Context<'_> {
     fn invocation(&self, step: &Step, intended: Micros, request_id: u64) -> Invocation {
         Invocation {
             op: step.op,
-            user: self.script.user,
+            user: step.user,
+            founder: self.script.user,
             kind: self.script.kind,
             group: self.script.group,
             intended,
@@ -158,7 +159,7 @@ impl Context<'_> {
             item_first: step.item_first,
             item_count: step.item_count,
             request_id,
-            traits: self.script.traits,
+            traits: step.traits,
         }
     }
 
@@ -229,7 +230,11 @@ impl Context<'_> {
             position: u32::from(step.op.seq),
             canaries: bleed.canaries,
             body_hash: bleed.body_hash,
+            likeness: Likeness::Unjudged,
+            damaged: false,
+            older_run: None,
             excerpt: bleed.excerpt,
+            first_scan: 0,
             scan: 0,
             seen_at,
             reads: 1,

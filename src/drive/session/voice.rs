@@ -182,7 +182,7 @@ fn speed(context: &Context<'_>) -> f64 {
         .map(|group| &group.session)
     {
         Some(SessionSpec::Voice(voice)) => voice.speed,
-        Some(SessionSpec::Chat(_) | SessionSpec::Upload(_)) | None => 1.0,
+        Some(SessionSpec::Chat(_) | SessionSpec::Upload(_) | SessionSpec::Recall(_)) | None => 1.0,
     }
 }
 

@@ -9,8 +9,8 @@ use crate::ledger::samples::*;
 use crate::ledger::{Ledger, LedgerError, LedgerReader};
 use crate::model::{
     CanaryKind, Code, Completion, Echo, Exactness, GroupIx, InconclusiveReason, Invocation,
-    LagSample, Micros, OpId, OpKind, OpRow, Outcome, Promise, RecordType, Role, RunId, SeenCanary,
-    SessionIx, Sighting, TraitSet, UserIx, Verdict,
+    LagSample, Likeness, Micros, OpId, OpKind, OpRow, Outcome, Promise, RecordType, Role, RunId,
+    SeenCanary, SessionIx, Sighting, TraitSet, UserIx, Verdict,
 };
 
 #[test]
@@ -271,6 +271,7 @@ prop_compose! {
             op,
             // A session belongs to one user, so the user follows from it.
             user: UserIx(op.session.0 % 50),
+            founder: UserIx(op.session.0 % 50),
             kind,
             group: GroupIx(group),
             intended,
@@ -339,7 +340,14 @@ prop_compose! {
         canaries in prop::collection::btree_set(any_canary_key(), 0..4),
         excerpt in prop::option::of(any_text()),
         (scan, seen_at) in (1_u32..9, any_time()),
-        control in any::<bool>(),
+        (control, damaged) in any::<(bool, bool)>(),
+        older_run in any::<Option<u32>>(),
+        likeness in prop_oneof![
+            Just(Likeness::Unjudged),
+            Just(Likeness::Same),
+            Just(Likeness::Altered),
+            (0_u32..5_000, 1_u32..5_000).prop_map(|(kept, sent)| Likeness::Torn { kept, sent }),
+        ],
     ) -> Sighting {
         Sighting {
             record_type,
@@ -351,7 +359,11 @@ prop_compose! {
             canaries: canaries.into_iter().map(|(id, exactness)| SeenCanary { id, exactness })
                 .collect(),
             body_hash,
+            likeness,
+            damaged,
+            older_run: older_run.map(RunId),
             excerpt,
+            first_scan: scan,
             scan,
             seen_at,
             reads: 1,

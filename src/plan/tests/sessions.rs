@@ -92,7 +92,7 @@ fn operations_bear_the_traits_of_their_group() {
     let traits = |users, group: (SessionSpec, Executor)| -> Vec<Trait> {
         let scenario = scenario(users, vec![("group", group.0, group.1)]);
         let script = Plan::new(scenario, Seed(7)).script(SessionIx(0)).unwrap();
-        script.traits.iter().collect()
+        script.steps[0].traits.iter().collect()
     };
     for (users, group, expect) in [
         (10, (chat(), per_vu(10, 1)), vec![SameAgent]),
@@ -128,7 +128,7 @@ fn an_agent_is_shared_across_groups() {
     let groups = vec![("a", chat(), per_vu(1, 1)), ("b", voice(), per_vu(2, 1))];
     let plan = Plan::new(scenario(2, groups), Seed(7));
     let script = plan.script(SessionIx(0)).unwrap();
-    assert!(script.traits.has(Trait::SameAgent));
+    assert!(script.steps[0].traits.has(Trait::SameAgent));
 }
 
 proptest! {

@@ -1,6 +1,6 @@
 //! Chat sessions: turns of a few sentences, each with one canary that the answer should end in.
 
-use crate::model::SessionIx;
+use crate::model::{SessionIx, TraitSet, UserIx};
 use crate::plan::stream::{Purpose, Streams};
 use crate::plan::words::Vocabulary;
 use crate::plan::{Action, ChatTurn, Step};
@@ -34,6 +34,11 @@ pub(super) fn steps(
         let parts = [&turn.before, &turn.after, &turn.agent].map(String::as_bytes);
         Step {
             op,
+            user: UserIx(0),
+            traits: TraitSet::default(),
+            login: 0,
+            overlaps: false,
+            disturbance: None,
             pause,
             item_first: op.seq,
             item_count: 1,

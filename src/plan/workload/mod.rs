@@ -13,6 +13,7 @@ use super::stream::{Purpose, Streams};
 use super::words::Vocabulary;
 
 mod chat;
+mod recall;
 mod upload;
 mod voice;
 
@@ -31,6 +32,7 @@ pub(super) fn steps(
         SessionSpec::Chat(spec) => chat::steps(spec, session, ops, streams, vocabulary),
         SessionSpec::Upload(spec) => upload::steps(spec, session, ops, streams, vocabulary),
         SessionSpec::Voice(spec) => voice::steps(spec, session, ops, streams),
+        SessionSpec::Recall(spec) => recall::steps(spec, session, ops, streams, vocabulary),
     }
 }
 
@@ -44,13 +46,15 @@ pub(super) fn op_count(spec: &SessionSpec, streams: &Streams<'_>) -> u16 {
 
 /// How many operations a session of a kind can have.
 pub(super) fn op_counts(spec: &SessionSpec) -> RangeInclusive<u16> {
-    let counts = match spec {
-        SessionSpec::Chat(spec) => &spec.turns,
-        SessionSpec::Upload(spec) => &spec.uploads,
-        SessionSpec::Voice(spec) => &spec.turns,
+    let (counts, beside) = match spec {
+        SessionSpec::Chat(spec) => (&spec.turns, 0),
+        SessionSpec::Upload(spec) => (&spec.uploads, 0),
+        SessionSpec::Voice(spec) => (&spec.turns, 0),
+        SessionSpec::Recall(spec) => (&spec.turns, recall::QUESTIONS),
     };
     let fewest = (*counts.start()).max(1);
-    fewest..=(*counts.end()).max(fewest)
+    let most = (*counts.end()).max(fewest);
+    fewest.saturating_add(beside)..=most.saturating_add(beside)
 }
 
 /// The traits that all operations of a group have.
@@ -100,7 +104,7 @@ fn shared_file_name(spec: &SessionSpec) -> Option<&str> {
             FileName::Same(name) => Some(name),
             FileName::Unique => None,
         },
-        SessionSpec::Chat(_) | SessionSpec::Voice(_) => None,
+        SessionSpec::Chat(_) | SessionSpec::Voice(_) | SessionSpec::Recall(_) => None,
     }
 }
 
@@ -108,6 +112,7 @@ fn agent(spec: &SessionSpec) -> Option<&str> {
     match spec {
         SessionSpec::Chat(spec) => Some(&spec.agent),
         SessionSpec::Voice(spec) => Some(&spec.agent),
+        SessionSpec::Recall(spec) => Some(&spec.agent),
         SessionSpec::Upload(_) => None,
     }
 }

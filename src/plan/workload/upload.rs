@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::model::SessionIx;
+use crate::model::{SessionIx, TraitSet, UserIx};
 use crate::plan::document::{Document, layout};
 use crate::plan::stream::{Purpose, Streams};
 use crate::plan::words::Vocabulary;
@@ -39,6 +39,11 @@ pub(super) fn steps(
         };
         steps.push(Step {
             op,
+            user: UserIx(0),
+            traits: TraitSet::default(),
+            login: 0,
+            overlaps: false,
+            disturbance: None,
             pause,
             item_first: item_next,
             item_count: blocks,

@@ -1,6 +1,6 @@
 //! Voice sessions: spoken turns that say nothing but their canary.
 
-use crate::model::SessionIx;
+use crate::model::{SessionIx, TraitSet, UserIx};
 use crate::plan::stream::Streams;
 use crate::plan::{Action, Step, VoiceTurn};
 use crate::scenario::VoiceSpec;
@@ -15,6 +15,11 @@ pub(super) fn steps(
 ) -> Vec<Step> {
     let steps = paced(session, ops, spec.think, streams).map(|(op, pause)| Step {
         op,
+        user: UserIx(0),
+        traits: TraitSet::default(),
+        login: 0,
+        overlaps: false,
+        disturbance: None,
         pause,
         item_first: op.seq,
         item_count: 1,

@@ -196,5 +196,7 @@ fn hint(pattern: Pattern) -> &'static str {
         Pattern::Swap => "swap: two tasks in flight exchanged their users",
         Pattern::FixedOwner => "fixed owner: a stand-in where every user should be",
         Pattern::Silent => "silent: accepted, never stored, and no error told",
+        Pattern::Shift => "shift: answers on one connection are one request behind",
+        Pattern::Stall => "stall: from some moment on nothing more is stored, for any user",
     }
 }

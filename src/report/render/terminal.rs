@@ -106,6 +106,9 @@ fn reasons(report: &Report) -> Vec<Field> {
     match report.ended {
         Ended::Finished => {}
         Ended::Interrupted => fields.push(("ended", "stopped by the user".to_owned())),
+        Ended::TargetThrottled => {
+            fields.push(("ended", "the target asked for less load".to_owned()));
+        }
         Ended::TargetLost => fields.push(("ended", "the target stopped answering".to_owned())),
         Ended::Crashed => fields.push((
             "ended",
