@@ -5,7 +5,7 @@ use crate::model::{GroupIx, SessionIx};
 use super::{Plan, Script};
 
 /// Version of the plan's making: raised when equal inputs give other scripts than before.
-const PLAN_VERSION: u32 = 2;
+const PLAN_VERSION: u32 = 3;
 const DIGEST_KEY: &[u8; 32] = b"crosswire plan digest, version 1";
 /// Scripts of a group that count.
 const SESSIONS_DIGESTED_MAX: u32 = 4_000;

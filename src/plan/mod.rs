@@ -12,7 +12,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::model::{GroupIx, OpId, OpKind, Seed, SessionIx, TraitSet, UserIx};
+use crate::canary;
+use crate::model::{
+    CanaryId, CanaryKind, GroupIx, OpId, OpKind, Seed, SessionIx, TraitSet, UserIx,
+};
 use crate::scenario::{Connections, Group, Scenario};
 
 mod arrival;
@@ -90,12 +93,15 @@ pub enum Action {
     Voice(VoiceTurn),
 }
 
-/// A chat turn: text with one slot for its canary.
+/// A chat turn: text with two slots for its canary, near its beginning and near its end, so that
+/// a text that was cut at either end still says whose it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChatTurn {
-    /// The text before the canary.
+    /// The text before the first canary.
     pub before: String,
-    /// The text after it.
+    /// The text between the two.
+    pub between: String,
+    /// The text after the second.
     pub after: String,
     /// The agent that is asked.
     pub agent: String,
@@ -104,7 +110,13 @@ pub struct ChatTurn {
 impl ChatTurn {
     /// The text to send, with its canary.
     pub fn text(&self, canary: &str) -> String {
-        format!("{}{canary}{}", self.before, self.after)
+        let Self {
+            before,
+            between,
+            after,
+            ..
+        } = self;
+        format!("{before}{canary}{between}{canary}{after}")
     }
 }
 
@@ -246,6 +258,26 @@ impl Plan {
             connections: group.connections,
             steps: self.steps(group, session, place),
         })
+    }
+
+    /// The whole text of the chat turn that planted a canary, as it was sent. `None` for a canary
+    /// that no chat turn of this plan planted: of a spoken turn (its transcript is the target's),
+    /// of a block, in the place of a question, of an unknown session or of another user than the
+    /// turn's. Costs the making of this one text, not of the session's others.
+    pub fn turn_text(&self, canary: CanaryId) -> Option<String> {
+        if canary.kind != CanaryKind::Turn {
+            return None;
+        }
+        let (group_ix, local) = arrival::group_of(canary.session, self.group_count())?;
+        let group = self.group(group_ix)?;
+        let place = arrival::place(&group.executor, local)?;
+        if self.user(group, place) != canary.user {
+            return None;
+        }
+        let streams = self.streams(group, place);
+        let turn = workload::chat_turn(&group.session, canary.item, &streams, &self.vocabulary)?;
+        let planted = canary::plant(canary, &self.scenario.target.trigger_words);
+        Some(turn.text(&planted))
     }
 
     fn steps(&self, group: &Group, session: SessionIx, place: Place) -> Vec<Step> {

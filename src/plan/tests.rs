@@ -6,8 +6,8 @@ use crate::canary::{CANARY_LETTERS, plant};
 use crate::model::{CanaryId, CanaryKind, RunId};
 use crate::scenario::{
     AuthKind, ChatSpec, Connections, Disturbances, Executor, FileName, Memory, OwnerTemplate,
-    Paths, Pause, PerChannel, SecondUser, SessionIds, SessionSpec, Settle, Store, Target, Timeouts,
-    UploadSpec, VoiceSpec,
+    Paths, Pause, PerChannel, RecallSpec, SecondUser, SessionIds, SessionSpec, Settle, Store,
+    Target, Timeouts, UploadSpec, VoiceSpec,
 };
 
 mod sessions;
@@ -152,6 +152,39 @@ fn mixed() -> Scenario {
     )
 }
 
+fn recall() -> SessionSpec {
+    SessionSpec::Recall(RecallSpec {
+        turns: 1..=3,
+        think: think(),
+        words: 8..=20,
+        agent: "elena".to_owned(),
+    })
+}
+
+/// The mixed scenario with a group of recall sessions.
+fn with_recall() -> Scenario {
+    scenario(
+        10,
+        vec![
+            ("chat", chat(), per_vu(10, 2)),
+            ("upload", upload(FileName::Unique), arrivals(5, 4)),
+            ("voice", voice(), constant_vus(5)),
+            ("recall", recall(), per_vu(10, 2)),
+        ],
+    )
+}
+
+/// A canary of a turn.
+fn canary_of(step: &Step, item: u16) -> CanaryId {
+    CanaryId {
+        run: RunId(1),
+        user: step.user,
+        session: step.op.session,
+        item,
+        kind: CanaryKind::Turn,
+    }
+}
+
 fn scripts(plan: &Plan, sessions: u32) -> Vec<Script> {
     let scripts = (0..sessions).filter_map(|number| plan.script(SessionIx(number)));
     scripts.collect()
@@ -178,7 +211,7 @@ fn the_digest_of_a_plan_stays_what_it_is() {
     // Reports are compared by it: when it changes on purpose, raise the version in `digest.rs`.
     assert_eq!(
         Plan::new(mixed(), Seed(7)).digest(),
-        "bd8be71d22179bba9c4ac3f0d5042b3e"
+        "f764ca0742cec4a2901c4dca8c17eaa3"
     );
 }
 
@@ -272,12 +305,16 @@ fn fewer_users_or_virtual_users_leave_the_texts_of_the_others() {
 }
 
 #[test]
-fn texts_hold_one_canary_and_no_trigger_word() {
+fn texts_hold_their_canaries_and_no_trigger_word() {
     let plan = Plan::new(mixed(), Seed(7));
     for script in scripts(&plan, 120) {
         for step in &script.steps {
             let text = sent(step).to_lowercase();
-            assert_eq!(text.matches('#').count(), usize::from(step.item_count));
+            let canaries = match step.action {
+                Action::Chat(_) => 2 * step.item_count,
+                Action::Ask(_) | Action::Upload(_) | Action::Voice(_) => step.item_count,
+            };
+            assert_eq!(text.matches('#').count(), usize::from(canaries));
             for trigger in ENGRAM_TRIGGERS {
                 assert!(!text.contains(trigger), "{trigger} in {text}");
             }
@@ -286,11 +323,12 @@ fn texts_hold_one_canary_and_no_trigger_word() {
 }
 
 #[test]
-fn chat_turns_end_in_a_stable_frame() {
+fn chat_turns_begin_and_end_in_a_stable_frame() {
     let plan = Plan::new(mixed(), Seed(7));
     let script = plan.script(SessionIx(0)).unwrap();
     for step in &script.steps {
         let text = sent(step);
+        assert!(text.starts_with("For reference #: "), "{text}");
         assert!(
             text.ends_with(". Please finish your answer with the reference word #."),
             "{text}"
@@ -306,7 +344,8 @@ fn long_chat_turns_stay_below_the_limit_of_stores() {
     }
     let script = Plan::new(scenario, Seed(7)).script(SessionIx(0)).unwrap();
     let text = sent(&script.steps[0]);
-    assert!(text.len() + CANARY_LETTERS < 2_000);
+    assert!(text.chars().count() > 1_000);
+    assert!(text.len() + 2 * CANARY_LETTERS < 2_500);
 }
 
 #[test]
@@ -316,17 +355,53 @@ fn canaries_of_a_session_are_unique() {
         let mut canaries = BTreeSet::new();
         for step in &script.steps {
             for item in step.item_first..step.item_first + step.item_count {
-                let id = CanaryId {
-                    run: RunId(1),
-                    user: script.user,
-                    session: script.session,
-                    item,
-                    kind: CanaryKind::Turn,
-                };
-                assert!(canaries.insert(plant(id, &[])), "{:?} {item}", step.op);
+                let canary = plant(canary_of(step, item), &[]);
+                assert!(canaries.insert(canary), "{:?} {item}", step.op);
             }
         }
     }
+}
+
+#[test]
+fn the_text_of_a_turn_is_made_again_from_its_canary() {
+    let plan = Plan::new(with_recall(), Seed(7));
+    let (mut told, mut silent) = (0, 0);
+    for script in scripts(&plan, 160) {
+        for step in &script.steps {
+            let id = canary_of(step, step.op.seq);
+            let expect = match &step.action {
+                Action::Chat(turn) => {
+                    Some(turn.text(&plant(id, &ENGRAM_TRIGGERS.map(str::to_owned))))
+                }
+                Action::Ask(_) | Action::Upload(_) | Action::Voice(_) => None,
+            };
+            assert_eq!(plan.turn_text(id), expect, "{:?}", step.op);
+            match expect {
+                Some(_) => told += 1,
+                None => silent += 1,
+            }
+            let others = [
+                CanaryId {
+                    kind: CanaryKind::Block,
+                    ..id
+                },
+                CanaryId {
+                    user: UserIx(step.user.0 + 1),
+                    ..id
+                },
+                CanaryId {
+                    item: u16::MAX,
+                    ..id
+                },
+                CanaryId {
+                    session: SessionIx(u32::MAX),
+                    ..id
+                },
+            ];
+            assert!(others.iter().all(|other| plan.turn_text(*other).is_none()));
+        }
+    }
+    assert!(told > 50 && silent > 50, "{told} {silent}");
 }
 
 #[test]

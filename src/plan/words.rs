@@ -1,7 +1,8 @@
 //! Prose of plain English words, without the words that start tools at the target.
 //!
 //! The sentences mean nothing, but they read like sentences, so that a real model, tokenizer or
-//! chunker treats them as what users write.
+//! chunker treats them as what users write. Some texts name people, places and things in letters
+//! beyond ASCII, as users do; documents do not, so that their length in bytes is known.
 
 use rand_chacha::ChaCha8Rng;
 
@@ -125,6 +126,39 @@ const PREPOSITIONS: &[&str] = &[
     "before", "after", "inside", "outside", "towards", "around", "opposite", "with", "without",
 ];
 
+/// Names and things with letters beyond ASCII, which compare equal whatever a store does to
+/// their composition.
+const WORLDLY: &[&str] = &[
+    "Zoë",
+    "Jürgen",
+    "Núñez",
+    "Søren",
+    "Łukasz",
+    "Chloé",
+    "Großmann",
+    "Agnès",
+    "café",
+    "jalapeño",
+    "straße",
+    "crème",
+    "müsli",
+    "piñata",
+    "東京",
+    "咖啡",
+    "서울",
+    "🌻",
+    "🚲",
+    "☕",
+];
+
+/// One in so many texts holds words of [`WORLDLY`].
+const WORLDLY_TEXTS: usize = 2;
+/// In such a text they take the place of one in so many nouns.
+const WORLDLY_NOUNS: usize = 4;
+
+/// The place of the nouns among the lists.
+const NOUNS_LIST: usize = 2;
+
 /// The order in which the lists make a sentence.
 const PATTERN: [usize; 7] = [0, 1, 2, 3, 4, 0, 2];
 
@@ -132,8 +166,14 @@ const PATTERN: [usize; 7] = [0, 1, 2, 3, 4, 0, 2];
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Vocabulary {
     lists: [Vec<&'static str>; 5],
+    worldly: Vec<&'static str>,
+    opening: (&'static str, &'static str),
     frame: (&'static str, &'static str),
 }
+
+/// How a turn names its canary in the beginning: the text before it and after it. The first
+/// without a trigger word is taken.
+const OPENINGS: [(&str, &str); 3] = [("For reference ", ": "), ("About ", ": "), ("On ", ": ")];
 
 /// How a turn asks for its canary: the text before it and after it. The first without a trigger
 /// word is taken.
@@ -157,11 +197,24 @@ impl Vocabulary {
         };
         let lists = [DETERMINERS, ADJECTIVES, NOUNS, VERBS, PREPOSITIONS]
             .map(|list| list.iter().copied().filter(|word| is_clean(word)).collect());
-        let frame = FRAMES
-            .into_iter()
-            .find(|(before, after)| is_clean(before) && is_clean(after))
-            .unwrap_or(FRAMES[0]);
-        Self { lists, frame }
+        let worldly = WORLDLY.iter().copied().filter(|word| is_clean(word));
+        let first_clean = |choices: [(&'static str, &'static str); 3]| {
+            let found = choices
+                .into_iter()
+                .find(|(before, after)| is_clean(before) && is_clean(after));
+            found.unwrap_or(choices[0])
+        };
+        Self {
+            lists,
+            worldly: worldly.collect(),
+            opening: first_clean(OPENINGS),
+            frame: first_clean(FRAMES),
+        }
+    }
+
+    /// How a turn names its canary in the beginning: the text before it and after it.
+    pub(super) fn opening(&self) -> (&'static str, &'static str) {
+        self.opening
     }
 
     /// How a turn asks for its canary: the text before it and after it.
@@ -169,15 +222,17 @@ impl Vocabulary {
         self.frame
     }
 
-    /// So many words in sentences, but at most so many characters.
-    pub(super) fn sentences(&self, rng: &mut ChaCha8Rng, words: u32, chars_max: usize) -> String {
+    /// So many words in sentences, but at most so many bytes.
+    pub(super) fn sentences(&self, rng: &mut ChaCha8Rng, words: u32, bytes_max: usize) -> String {
+        let is_worldly = below(rng, WORLDLY_TEXTS) == 0;
         let mut text = String::new();
         for (ix, place) in (0..words).zip((0..PATTERN.len()).cycle()) {
-            let Some(word) = self.word(rng, place) else {
+            let worldly = is_worldly.then(|| self.worldly_noun(rng, place)).flatten();
+            let Some(word) = worldly.or_else(|| self.word(rng, place)) else {
                 continue;
             };
             // Room for the blank before it and the full stop after it.
-            if text.len() + word.len() + 2 > chars_max {
+            if text.len() + word.len() + 2 > bytes_max {
                 break;
             }
             if !text.is_empty() {
@@ -227,6 +282,14 @@ impl Vocabulary {
     fn word(&self, rng: &mut ChaCha8Rng, place: usize) -> Option<&'static str> {
         let list = &self.lists[PATTERN[place]];
         (!list.is_empty()).then(|| list[below(rng, list.len())])
+    }
+
+    /// A worldly word for the place of a noun, now and then.
+    fn worldly_noun(&self, rng: &mut ChaCha8Rng, place: usize) -> Option<&'static str> {
+        let is_due = PATTERN[place] == NOUNS_LIST
+            && !self.worldly.is_empty()
+            && below(rng, WORLDLY_NOUNS) == 0;
+        is_due.then(|| self.worldly[below(rng, self.worldly.len())])
     }
 
     /// A word of exactly so many letters, a noun or an adjective if there is one.
@@ -289,6 +352,7 @@ mod tests {
     use rand_chacha::rand_core::SeedableRng;
 
     use super::*;
+    use crate::canary;
 
     fn all() -> Vocabulary {
         Vocabulary::without(&[])
@@ -324,15 +388,50 @@ mod tests {
         assert!(!vocabulary.exactly(&mut rng(1), 500).contains('e'));
         let triggers = vec!["reference".to_owned()];
         assert_eq!(Vocabulary::without(&triggers).frame(), FRAMES[1]);
+        assert_eq!(Vocabulary::without(&triggers).opening(), OPENINGS[1]);
     }
 
     #[test]
     fn without_any_word_left_there_is_still_a_text() {
-        let triggers: Vec<String> = ('a'..='z').map(String::from).collect();
+        let letters = ('a'..='z').map(String::from);
+        let triggers: Vec<String> = letters
+            .chain(WORLDLY.iter().map(|word| (*word).to_owned()))
+            .collect();
         let vocabulary = Vocabulary::without(&triggers);
         assert_eq!(vocabulary.sentences(&mut rng(1), 20, 100), "");
         assert_eq!(vocabulary.exactly(&mut rng(1), 5), ".....");
         assert_eq!(vocabulary.frame(), FRAMES[0]);
+    }
+
+    /// What a store may do to a text without changing it.
+    #[test]
+    fn worldly_words_survive_composition_and_case() {
+        use unicode_normalization::UnicodeNormalization;
+
+        for word in WORLDLY {
+            let normal = canary::normalise(word);
+            assert!(!word.is_ascii() && !word.contains(char::is_whitespace));
+            let mut others: Vec<String> = vec![
+                word.to_lowercase(),
+                word.nfd().collect(),
+                word.nfkd().collect(),
+                normal.clone(),
+            ];
+            // In capital letters a sharp s is two letters, which no store makes of a text.
+            if !word.contains('ß') {
+                others.push(word.to_uppercase());
+            }
+            for other in others {
+                assert_eq!(canary::normalise(&other), normal, "{word} as {other}");
+            }
+        }
+    }
+
+    #[test]
+    fn some_texts_are_worldly_and_some_plain() {
+        let texts = (0..40).map(|seed| all().sentences(&mut rng(seed), 30, 10_000));
+        let plain = texts.filter(|text| text.is_ascii()).count();
+        assert!((10..35).contains(&plain), "{plain} of 40 are plain");
     }
 
     proptest! {
@@ -345,9 +444,9 @@ mod tests {
         }
 
         #[test]
-        fn sentences_are_cut_at_their_limit(seed in any::<u8>(), chars_max in 0..400_usize) {
-            let text = all().sentences(&mut rng(seed), 1_000, chars_max);
-            prop_assert!(text.len() <= chars_max && text.len() + 16 > chars_max);
+        fn sentences_are_cut_at_their_limit(seed in any::<u8>(), bytes_max in 0..400_usize) {
+            let text = all().sentences(&mut rng(seed), 1_000, bytes_max);
+            prop_assert!(text.len() <= bytes_max && text.len() + 16 > bytes_max);
         }
 
         #[test]

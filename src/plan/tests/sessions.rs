@@ -99,12 +99,12 @@ fn operations_bear_the_traits_of_their_group() {
         (
             10,
             (chat(), per_vu(10, 2)),
-            vec![SameAgent, ManyShortSessions],
+            vec![ManyShortSessions, SameAgent],
         ),
         (
             5,
             (chat(), per_vu(10, 1)),
-            vec![SameAgent, ManyShortSessions],
+            vec![ManyShortSessions, SameAgent],
         ),
         (1, (chat(), per_vu(1, 1)), vec![]),
         (9, (chat(), per_vu(1, 1)), vec![]),
@@ -114,7 +114,7 @@ fn operations_bear_the_traits_of_their_group() {
         (
             9,
             (notes(), arrivals(1, 10)),
-            vec![SameFileName, ManyShortSessions],
+            vec![ManyShortSessions, SameFileName],
         ),
         (1, (notes(), arrivals(1, 1)), vec![]),
         (9, (upload(FileName::Unique), arrivals(1, 9)), vec![]),

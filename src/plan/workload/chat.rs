@@ -1,4 +1,7 @@
-//! Chat sessions: turns of a few sentences, each with one canary that the answer should end in.
+//! Chat sessions: turns of a few sentences, each with a canary in its beginning and at its end,
+//! which the answer should end in.
+
+use std::ops::RangeInclusive;
 
 use crate::model::{SessionIx, TraitSet, UserIx};
 use crate::plan::stream::{Purpose, Streams};
@@ -8,8 +11,8 @@ use crate::scenario::ChatSpec;
 
 use super::{paced, text_hash};
 
-/// Characters of the sentences before the frame. Stores refuse messages over 2 500.
-const SENTENCES_CHARS_MAX: usize = 1_800;
+/// Bytes of the sentences between the canaries. Stores refuse messages over 2 500 characters.
+const SENTENCES_BYTES_MAX: usize = 1_800;
 
 pub(super) fn steps(
     spec: &ChatSpec,
@@ -18,20 +21,9 @@ pub(super) fn steps(
     streams: &Streams<'_>,
     vocabulary: &Vocabulary,
 ) -> Vec<Step> {
-    let words = u32::from(*spec.words.start())..=u32::from(*spec.words.end());
-    let (frame_before, frame_after) = vocabulary.frame();
     let steps = paced(session, ops, spec.think, streams).map(|(op, pause)| {
-        let words = streams.one_of(Purpose::Size, op.seq, &words).max(1);
-        let mut rng = streams.rng(Purpose::Text, op.seq);
-        let mut before = vocabulary.sentences(&mut rng, words, SENTENCES_CHARS_MAX);
-        before.push(' ');
-        before.push_str(frame_before);
-        let turn = ChatTurn {
-            before,
-            after: frame_after.to_owned(),
-            agent: spec.agent.clone(),
-        };
-        let parts = [&turn.before, &turn.after, &turn.agent].map(String::as_bytes);
+        let turn = turn(&spec.words, &spec.agent, op.seq, streams, vocabulary);
+        let parts = [&turn.before, &turn.between, &turn.after, &turn.agent].map(String::as_bytes);
         Step {
             op,
             user: UserIx(0),
@@ -47,4 +39,26 @@ pub(super) fn steps(
         }
     });
     steps.collect()
+}
+
+/// One turn of a session.
+pub(super) fn turn(
+    words: &RangeInclusive<u16>,
+    agent: &str,
+    seq: u16,
+    streams: &Streams<'_>,
+    vocabulary: &Vocabulary,
+) -> ChatTurn {
+    let words = u32::from(*words.start())..=u32::from(*words.end());
+    let words = streams.one_of(Purpose::Size, seq, &words).max(1);
+    let mut rng = streams.rng(Purpose::Text, seq);
+    let (before, opened) = vocabulary.opening();
+    let (asking, after) = vocabulary.frame();
+    let sentences = vocabulary.sentences(&mut rng, words, SENTENCES_BYTES_MAX);
+    ChatTurn {
+        before: before.to_owned(),
+        between: format!("{opened}{sentences} {asking}"),
+        after: after.to_owned(),
+        agent: agent.to_owned(),
+    }
 }

@@ -7,10 +7,10 @@ use std::time::Duration;
 use crate::model::{OpId, SessionIx, Trait, TraitSet};
 use crate::scenario::{Executor, FileName, Group, Pause, Scenario, SessionIds, SessionSpec};
 
-use super::Step;
 use super::arrival::{self, Place};
 use super::stream::{Purpose, Streams};
 use super::words::Vocabulary;
+use super::{ChatTurn, Step};
 
 mod chat;
 mod recall;
@@ -34,6 +34,24 @@ pub(super) fn steps(
         SessionSpec::Voice(spec) => voice::steps(spec, session, ops, streams),
         SessionSpec::Recall(spec) => recall::steps(spec, session, ops, streams, vocabulary),
     }
+}
+
+/// The chat turn at a place of a session; `None` where there is none.
+pub(super) fn chat_turn(
+    spec: &SessionSpec,
+    seq: u16,
+    streams: &Streams<'_>,
+    vocabulary: &Vocabulary,
+) -> Option<ChatTurn> {
+    let ops = op_count(spec, streams);
+    let (turns, words, agent) = match spec {
+        SessionSpec::Chat(spec) => (0..ops, &spec.words, &spec.agent),
+        SessionSpec::Recall(spec) => (1..ops.saturating_sub(1), &spec.words, &spec.agent),
+        SessionSpec::Upload(_) | SessionSpec::Voice(_) => return None,
+    };
+    turns
+        .contains(&seq)
+        .then(|| chat::turn(words, agent, seq, streams, vocabulary))
 }
 
 /// How many operations a session has; at least one.
