@@ -235,7 +235,8 @@ mod tests {
             found_under: None,
             ops: Vec::new(),
             affected,
-            pattern: None,
+            hint: None,
+            accepted: None,
         }
     }
 

@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use crate::scenario::AuthKind;
+use crate::scenario::{AuthKind, fits_dev_token};
 
 /// The role that development tokens ask for: enough for every route that is driven.
 const DEV_ROLE: &str = "analyst";
@@ -27,8 +27,8 @@ pub enum TokenSource {
 pub enum AuthError {
     /// The target would cut the token at the wrong place and see another user.
     #[error(
-        "make a development token for user `{user_name}`: only letters, digits and `-` keep \
-         their place in it"
+        "make a development token for user `{user_name}`: only letters, digits, `-`, `.` and `@` \
+         keep their place in it"
     )]
     UserName {
         /// The name that does not fit.
@@ -78,11 +78,7 @@ impl TokenSource {
 
 /// The target cuts the token at every underscore, so the name must hold none.
 fn dev_token(user_name: &str) -> Result<Secret, AuthError> {
-    let fits = !user_name.is_empty()
-        && user_name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-    if fits {
+    if fits_dev_token(user_name) {
         Ok(Secret(format!("dev_{user_name}_{DEV_ROLE}")))
     } else {
         Err(AuthError::UserName {

@@ -32,6 +32,7 @@ pub(super) fn report(
     let triggers = &facts.scenario.target.trigger_words;
     let lookup = Lookup {
         run: manifest.run,
+        user: &|user| facts.scenario.user_name(manifest.run, user),
         epoch,
         op: &|op| ledger.op(op).ok().flatten(),
         canary: &|id| canary::plant(id, triggers),

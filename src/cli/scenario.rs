@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::scenario;
+use crate::scenario::{self, Overrides};
 
 use super::args::{Cli, ScenarioCommand};
 use super::exit::{Exit, Failure};
@@ -20,7 +20,11 @@ pub(super) fn run(cli: &Cli, command: &ScenarioCommand) -> Result<Exit, Failure>
         }
         ScenarioCommand::Validate { scenario } => {
             let source = settings::source(scenario).map_err(Failure::usage)?;
-            let valid = scenario::parse(&source.name, &source.text, &source.file)
+            let overrides = Overrides {
+                pool: settings::pool(&source).map_err(Failure::usage)?,
+                ..Overrides::default()
+            };
+            let valid = scenario::parse_with(&source.name, &source.text, &source.file, &overrides)
                 .map_err(Failure::usage)?;
             output::say(
                 cli,

@@ -9,13 +9,15 @@ use anyhow::{Context, bail};
 use rand::TryRng;
 
 use crate::model::Seed;
-use crate::scenario::{self, Overrides, Scenario, Store};
+use crate::scenario::{self, Overrides, PoolText, Scenario, Store};
 
 use super::args::RunArgs;
 use super::hosts;
 
 /// Bytes of a scenario file; a larger one is not a scenario.
 const SCENARIO_BYTES_MAX: u64 = 1 << 20;
+/// Bytes of a file of pooled users.
+const POOL_BYTES_MAX: u64 = 1 << 24;
 
 /// A scenario's text, from wherever it came.
 #[derive(Debug)]
@@ -26,6 +28,8 @@ pub(super) struct Source {
     pub file: String,
     /// Its TOML.
     pub text: String,
+    /// The folder that it lies in; `None` for an embedded one.
+    pub folder: Option<PathBuf>,
 }
 
 /// Finds a scenario: an embedded name, or a file.
@@ -42,6 +46,7 @@ pub(super) fn source(scenario: &str) -> anyhow::Result<Source> {
             name: (*name).to_owned(),
             file,
             text: (*text).to_owned(),
+            folder: None,
         });
     }
     let path = PathBuf::from(scenario);
@@ -53,6 +58,7 @@ pub(super) fn source(scenario: &str) -> anyhow::Result<Source> {
         name: name.into_owned(),
         file: scenario.to_owned(),
         text,
+        folder: Some(path.parent().map(Path::to_path_buf).unwrap_or_default()),
     })
 }
 
@@ -81,6 +87,32 @@ fn read_file(path: &Path) -> anyhow::Result<String> {
     Ok(scenario::decode(&bytes, &shown.to_string())?.to_owned())
 }
 
+/// The names of pooled users, where a scenario keeps them in a file of their own: its path is
+/// relative to the scenario's.
+///
+/// # Errors
+/// There is no such file, or it is a folder, too large, or not UTF-8.
+pub(super) fn pool(source: &Source) -> anyhow::Result<Option<PoolText>> {
+    let Some(name) = scenario::pool_file(&source.text) else {
+        return Ok(None);
+    };
+    let Some(folder) = &source.folder else {
+        return Ok(None);
+    };
+    let path = folder.join(name);
+    let shown = path.display().to_string();
+    let what = || format!("could not read the pooled users in `{shown}`");
+    let metadata = std::fs::metadata(&path).with_context(what)?;
+    if !metadata.is_file() || metadata.len() > POOL_BYTES_MAX {
+        bail!(
+            "could not read the pooled users in `{shown}`: not a file of at most \
+             {POOL_BYTES_MAX} bytes"
+        );
+    }
+    let text = std::fs::read_to_string(&path).with_context(what)?;
+    Ok(Some(PoolText { file: shown, text }))
+}
+
 fn embedded_names() -> String {
     scenario::embedded()
         .iter()
@@ -94,13 +126,14 @@ fn embedded_names() -> String {
 /// # Errors
 /// A flag or the file is not valid, or they contradict each other.
 pub(super) fn resolve(args: &RunArgs) -> anyhow::Result<Scenario> {
-    let overrides = overrides(args)?;
+    let mut overrides = overrides(args)?;
     let fallback = if overrides.target.is_some() {
         "staging"
     } else {
         "quick"
     };
     let source = source(args.scenario.as_deref().unwrap_or(fallback))?;
+    overrides.pool = pool(&source)?;
     let scenario = scenario::parse_with(&source.name, &source.text, &source.file, &overrides)?;
     if let Some(url) = &scenario.target.url {
         hosts::check_host("target", url, &args.allow_hosts)?;
@@ -140,6 +173,7 @@ fn overrides(args: &RunArgs) -> anyhow::Result<Overrides> {
             .map(scenario::read_auth)
             .transpose()
             .context("could not use `--auth`")?,
+        pool: None,
     })
 }
 

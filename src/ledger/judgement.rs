@@ -18,13 +18,13 @@ pub(super) struct Judgement {
 }
 
 const FINDING: &str = "INSERT INTO findings (finding_id, code, severity, proof, claim, because, \
-    sender, found_under, ops, pattern, explains) \
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+    sender, found_under, ops, pattern, hint, accepted, explains) \
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
 const AFFECTED: &str = "INSERT INTO affected (finding_id, place, code, record_type, record_id, \
     canary_run, canary_user, canary_session, canary_item, canary_kind, op_id, owner, session, \
     excerpt) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
 const SELECT_FINDINGS: &str = "SELECT finding_id, code, severity, proof, claim, because, sender, \
-    found_under, ops, pattern FROM findings ORDER BY finding_id";
+    found_under, ops, hint, accepted FROM findings ORDER BY finding_id";
 const SELECT_AFFECTED: &str = "SELECT code, record_type, record_id, canary_run, canary_user, \
     canary_session, canary_item, canary_kind, op_id, owner, session, excerpt \
     FROM affected WHERE finding_id = ?1 ORDER BY place";
@@ -36,13 +36,6 @@ const SEVERITIES: [(Severity, &str); 4] = [
     (Severity::S4, "S4"),
 ];
 const PROOFS: [(Proof, &str); 2] = [(Proof::Proved, "proved"), (Proof::Suggested, "suggested")];
-const PATTERNS: [Pattern; 5] = [
-    Pattern::Latch,
-    Pattern::LateBinding,
-    Pattern::Swap,
-    Pattern::FixedOwner,
-    Pattern::Silent,
-];
 
 /// Replaces all findings. The caller holds the transaction.
 pub(super) fn replace(connection: &Connection, findings: &[Finding]) -> rusqlite::Result<()> {
@@ -65,7 +58,12 @@ pub(super) fn replace(connection: &Connection, findings: &[Finding]) -> rusqlite
             finding.sender.map(|user| user.0),
             finding.found_under.map(|user| user.0),
             format!("[{}]", ops.join(",")),
-            finding.pattern.map(Pattern::name),
+            finding.pattern().map(Pattern::name),
+            finding
+                .hint
+                .as_ref()
+                .and_then(|hint| serde_json::to_string(hint).ok()),
+            finding.accepted,
             i64::try_from(finding.explains()).unwrap_or(i64::MAX),
         ])?;
         for (place, affected) in (0_i64..).zip(&finding.affected) {
@@ -121,8 +119,8 @@ fn finding(columns: &mut Columns<'_, '_>) -> rusqlite::Result<Finding> {
         found_under: columns.optional_int()?.map(UserIx),
         ops: columns.parsed(ops)?,
         affected: Vec::new(),
-        pattern: columns
-            .optional_parsed(|name| PATTERNS.into_iter().find(|pattern| pattern.name() == name))?,
+        hint: columns.optional_parsed(|json| serde_json::from_str(json).ok())?,
+        accepted: columns.value()?,
     })
 }
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 use super::{Ledger, Manifest};
 use crate::event::Event;
 use crate::model::{
-    Affected, CanaryId, CanaryKind, Code, Completion, Echo, Exactness, Finding, GroupIx,
-    Invocation, Likeness, Micros, OpId, OpKind, Outcome, Pattern, Promise, Proof, RecordType,
+    Affected, CanaryId, CanaryKind, Code, Completion, Echo, Exactness, Finding, GroupIx, Hint,
+    Invocation, Likeness, Micros, OpId, OpKind, Outcome, Promise, Proof, RecordType,
     ResourceSample, Role, RunId, Scan, Seed, SeenCanary, SessionIx, Severity, Sighting, TraitSet,
     UserIx,
 };
@@ -167,7 +167,11 @@ pub(super) fn finding(code: Code, records: u32) -> Finding {
         found_under: None,
         ops: vec![op(1, 2), op(9, 0)],
         affected: affected.collect(),
-        pattern: Some(Pattern::LateBinding),
+        hint: Some(Hint::LateBinding {
+            op: op(9, 0),
+            apart_us: -250,
+        }),
+        accepted: (records > 2).then(|| "known, see the tracker".to_owned()),
     }
 }
 

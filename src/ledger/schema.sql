@@ -133,6 +133,8 @@ CREATE TABLE findings (
     found_under INTEGER,
     ops TEXT NOT NULL,
     pattern TEXT,
+    hint TEXT,
+    accepted TEXT,
     explains INTEGER NOT NULL
 ) STRICT;
 

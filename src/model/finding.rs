@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{CanaryId, OpId, RecordType, UserIx};
+use super::{CanaryId, Hint, OpId, Pattern, RecordType, UserIx};
 
 /// A name that is not in a closed set.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -196,41 +196,6 @@ pub enum Proof {
     Proved,
 }
 
-/// A hint about the cause, never part of the verdict.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Pattern {
-    /// From some time on all records carry one owner.
-    Latch,
-    /// The wrong owner is the user of a neighbouring request.
-    LateBinding,
-    /// Two in-flight tasks exchanged their users.
-    Swap,
-    /// A placeholder stands where every user should.
-    FixedOwner,
-    /// Accepted, never stored.
-    Silent,
-    /// Answers on one connection are one request behind.
-    Shift,
-    /// From some moment on nothing more is stored, for any user.
-    Stall,
-}
-
-impl Pattern {
-    /// The name used in reports.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Latch => "latch",
-            Self::LateBinding => "late-binding",
-            Self::Swap => "swap",
-            Self::FixedOwner => "fixed-owner",
-            Self::Silent => "silent",
-            Self::Shift => "shift",
-            Self::Stall => "stall",
-        }
-    }
-}
-
 /// One record, or one absence, that a finding is about.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Affected {
@@ -275,10 +240,17 @@ pub struct Finding {
     /// Every affected record, the root's own first. Uncapped.
     pub affected: Vec<Affected>,
     /// A hint about the cause.
-    pub pattern: Option<Pattern>,
+    pub hint: Option<Hint>,
+    /// Why the scenario accepts it, in the scenario's words; `None` if it does not.
+    pub accepted: Option<String>,
 }
 
 impl Finding {
+    /// The kind of its hint.
+    pub fn pattern(&self) -> Option<Pattern> {
+        self.hint.as_ref().map(Hint::pattern)
+    }
+
     /// How many further records the root explains.
     pub fn explains(&self) -> usize {
         self.affected.len().saturating_sub(1)

@@ -4,6 +4,7 @@
 //! room, no clock and no network.
 
 mod finding;
+mod hint;
 mod id;
 pub mod limits;
 mod op;
@@ -12,7 +13,8 @@ mod sample;
 mod time;
 mod verdict;
 
-pub use finding::{Affected, Code, Finding, Pattern, Proof, Severity, UnknownName};
+pub use finding::{Affected, Code, Finding, Proof, Severity, UnknownName};
+pub use hint::{Hint, Pattern};
 pub use id::{CanaryId, CanaryKind, GroupIx, OpId, OutOfRange, RunId, Seed, SessionIx, UserIx};
 pub use op::{Completion, Echo, Invocation, OpKind, OpRow, Outcome, Promise, Trait, TraitSet};
 pub use record::{Exactness, Likeness, RecordType, Role, Scan, SeenCanary, Sighting, standstill};

@@ -363,6 +363,8 @@ fn scenario() -> Scenario {
         users: 4,
         groups: vec![],
         disturbances: Disturbances::NONE,
+        pool: Vec::new(),
+        accept: Vec::new(),
     }
 }
 

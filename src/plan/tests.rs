@@ -138,6 +138,8 @@ fn scenario(users: u32, groups: Vec<(&str, SessionSpec, Executor)>) -> Scenario 
             })
             .collect(),
         disturbances: Disturbances::NONE,
+        pool: Vec::new(),
+        accept: Vec::new(),
     }
 }
 

@@ -72,7 +72,8 @@ impl Draft {
                 found_under: None,
                 ops,
                 affected,
-                pattern: None,
+                hint: None,
+                accepted: None,
             },
         }
     }

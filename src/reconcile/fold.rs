@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Code, OpId, OpKind, Pattern, Proof, RecordType, SessionIx, Severity, UserIx};
+use crate::model::{Code, Hint, OpId, OpKind, Proof, RecordType, SessionIx, Severity, UserIx};
 
 use super::counts::count;
 use super::draft::{Draft, STORY_OPS_MAX, Stranger};
@@ -234,7 +234,7 @@ fn whole_channel(mut root: Draft, (kind, stand_in): &(OpKind, StandIn), tally: T
         root.finding.because, tally.units
     );
     if stand_in.is_some() {
-        root.finding.pattern = Some(Pattern::FixedOwner);
+        root.finding.hint = Some(Hint::FixedOwner);
     }
     root
 }

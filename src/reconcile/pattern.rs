@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::limits::CAPSULES_PER_CODE_MAX;
-use crate::model::{Code, Micros, OpId, Pattern, UserIx};
+use crate::model::{Code, Hint, Micros, OpId, UserIx};
 
 use super::draft::Draft;
 
@@ -49,30 +49,40 @@ pub(crate) fn hint(drafts: &mut [Draft], surroundings: &mut dyn Surroundings) {
         let (Some(sender), Some(owner)) = (draft.finding.sender, draft.finding.found_under) else {
             continue;
         };
-        if latched.contains(&owner) {
-            draft.finding.pattern = Some(Pattern::Latch);
-        } else if mostly_swaps && swaps.contains(&(sender, owner)) {
-            draft.finding.pattern = Some(Pattern::Swap);
+        if let Some((since, senders)) = latched.get(&owner) {
+            draft.finding.hint = Some(Hint::Latch {
+                owner,
+                since: *since,
+                senders: *senders,
+            });
+        } else if let Some(op) = swaps.get(&(sender, owner)).filter(|_| mostly_swaps) {
+            draft.finding.hint = Some(Hint::Swap {
+                op: *op,
+                record_id: None,
+            });
         }
-        let unexplained = draft.finding.pattern.is_none();
+        let unexplained = draft.finding.hint.is_none();
         if let Some((_, ended)) = draft.span.filter(|_| looked_at < CAPSULES_PER_CODE_MAX) {
             looked_at += 1;
             if unexplained {
                 // Background tasks read what they need after the answer, so its time counts.
                 let beside = surroundings.around(ended);
-                let users = beside.iter().map(|other| other.user).collect();
-                late.note(sender, owner, &users);
+                late.note(sender, owner, &beside);
             }
         }
     }
     // One cause is enough: what is left over beside it is most likely chance.
     if latched.is_empty() && !mostly_swaps && late.is_more_than_chance() {
-        let hits = late.hits;
         for draft in drafts.iter_mut().filter(|draft| is_crossed(draft)) {
-            let finding = &mut draft.finding;
+            let (finding, span) = (&mut draft.finding, draft.span);
             let pair = finding.sender.zip(finding.found_under);
-            if finding.pattern.is_none() && pair.is_some_and(|pair| hits.contains(&pair)) {
-                finding.pattern = Some(Pattern::LateBinding);
+            let next = pair.and_then(|pair| late.hits.get(&pair));
+            if let (None, Some(next), Some((invoked, _))) = (&finding.hint, next, span) {
+                let micros = |time: Micros| i64::try_from(time.0).unwrap_or(i64::MAX);
+                finding.hint = Some(Hint::LateBinding {
+                    op: next.op,
+                    apart_us: micros(next.invoked) - micros(invoked),
+                });
             }
         }
     }
@@ -101,7 +111,7 @@ pub(crate) fn name_others(drafts: &mut [Draft], surroundings: &mut dyn Surroundi
 #[derive(Debug, Default)]
 struct Late {
     /// Sender and owner, where the owner's request was next to the answer.
-    hits: BTreeSet<(UserIx, UserIx)>,
+    hits: BTreeMap<(UserIx, UserIx), Neighbour>,
     hit_count: usize,
     looked_at: usize,
     /// Other users next to an answer, summed up.
@@ -111,13 +121,14 @@ struct Late {
 }
 
 impl Late {
-    fn note(&mut self, sender: UserIx, owner: UserIx, beside: &BTreeSet<UserIx>) {
+    fn note(&mut self, sender: UserIx, owner: UserIx, beside: &[Neighbour]) {
+        let users: BTreeSet<UserIx> = beside.iter().map(|other| other.user).collect();
         self.looked_at += 1;
-        self.beside += beside.iter().filter(|user| **user != sender).count();
-        self.users.extend(beside);
-        if beside.contains(&owner) {
+        self.beside += users.iter().filter(|user| **user != sender).count();
+        self.users.extend(users);
+        if let Some(next) = beside.iter().rfind(|other| other.user == owner) {
             self.hit_count += 1;
-            self.hits.insert((sender, owner));
+            self.hits.insert((sender, owner), *next);
         }
     }
 
@@ -134,42 +145,56 @@ fn is_crossed(draft: &Draft) -> bool {
     draft.finding.code == Code::WrongOwner
 }
 
-/// Owners under which three or more senders are, when they are most of all that is wrong.
-fn latched_owners(crossed: &[&Draft]) -> BTreeSet<UserIx> {
-    let mut senders: BTreeMap<UserIx, (BTreeSet<UserIx>, usize)> = BTreeMap::new();
+/// Owners under which three or more senders are, when they are most of all that is wrong, with the
+/// first time and the number of senders.
+fn latched_owners(crossed: &[&Draft]) -> BTreeMap<UserIx, (Micros, u32)> {
+    let mut senders: BTreeMap<UserIx, (BTreeSet<UserIx>, usize, Micros)> = BTreeMap::new();
     for draft in crossed {
         if let (Some(sender), Some(owner)) = (draft.finding.sender, draft.finding.found_under) {
-            let entry = senders.entry(owner).or_default();
-            entry.0.insert(sender);
-            entry.1 += 1;
+            let begun = draft.span.map_or(Micros(u64::MAX), |span| span.0);
+            let (who, findings, since) =
+                senders
+                    .entry(owner)
+                    .or_insert((BTreeSet::new(), 0, Micros(u64::MAX)));
+            who.insert(sender);
+            *findings += 1;
+            *since = begun.min(*since);
         }
     }
     senders
         .into_iter()
-        .filter(|(_, (senders, findings))| {
+        .filter(|(_, (senders, findings, _))| {
             senders.len() >= LATCH_SENDERS_MIN && findings * 2 > crossed.len()
         })
-        .map(|(owner, _)| owner)
+        .map(|(owner, (senders, _, since))| {
+            let senders = u32::try_from(senders.len()).unwrap_or(u32::MAX);
+            (owner, (since, senders))
+        })
         .collect()
 }
 
-/// Pairs of users whose overlapping operations are each under the other one.
-fn swapped(crossed: &[&Draft]) -> BTreeSet<(UserIx, UserIx)> {
-    let mut spans: BTreeMap<(UserIx, UserIx), Vec<(Micros, Micros)>> = BTreeMap::new();
+/// Pairs of users whose overlapping operations are each under the other one, with the other's
+/// operation.
+fn swapped(crossed: &[&Draft]) -> BTreeMap<(UserIx, UserIx), OpId> {
+    type Spans = Vec<((Micros, Micros), OpId)>;
+    let mut spans: BTreeMap<(UserIx, UserIx), Spans> = BTreeMap::new();
     for draft in crossed {
         let pair = draft.finding.sender.zip(draft.finding.found_under);
-        if let (Some(pair), Some(span)) = (pair, draft.span) {
-            spans.entry(pair).or_default().push(span);
+        let op = draft.finding.ops.first().copied();
+        if let (Some(pair), Some(span), Some(op)) = (pair, draft.span, op) {
+            spans.entry(pair).or_default().push((span, op));
         }
     }
     let overlap = |a: &(Micros, Micros), b: &(Micros, Micros)| a.0 <= b.1 && b.0 <= a.1;
     spans
         .iter()
-        .filter(|((sender, owner), mine)| {
-            let theirs = spans.get(&(*owner, *sender));
-            theirs.is_some_and(|theirs| mine.iter().any(|a| theirs.iter().any(|b| overlap(a, b))))
+        .filter_map(|((sender, owner), mine)| {
+            let theirs = spans.get(&(*owner, *sender))?;
+            let other = theirs
+                .iter()
+                .find(|(b, _)| mine.iter().any(|(a, _)| overlap(a, b)))?;
+            Some(((*sender, *owner), other.1))
         })
-        .map(|(pair, _)| *pair)
         .collect()
 }
 
@@ -177,10 +202,11 @@ fn swapped(crossed: &[&Draft]) -> BTreeSet<(UserIx, UserIx)> {
 mod tests {
     use super::super::testing::{History, SESSIONS_EACH, owner};
     use super::*;
+    use crate::model::{Finding, Pattern};
 
     fn patterns(history: &History) -> Vec<Option<Pattern>> {
         let findings = history.findings();
-        findings.iter().map(|finding| finding.pattern).collect()
+        findings.iter().map(Finding::pattern).collect()
     }
 
     /// Puts the chat session of each user under another one.

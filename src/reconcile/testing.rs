@@ -75,6 +75,8 @@ pub(crate) fn scenario() -> Scenario {
         users: 1,
         groups: vec![group()],
         disturbances: Disturbances::NONE,
+        pool: Vec::new(),
+        accept: Vec::new(),
     }
 }
 

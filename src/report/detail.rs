@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
+use super::hint::{HintDetail, hint_detail};
 use crate::model::limits::CAPSULES_PER_CODE_MAX;
 use crate::model::{
     Affected, CanaryId, Code, Finding, Micros, OpId, OpKind, OpRow, Pattern, Proof, RecordType,
@@ -46,6 +47,10 @@ pub struct FindingDetail {
     pub explains: u64,
     /// A hint about the cause, never part of the verdict.
     pub pattern: Option<Pattern>,
+    /// What speaks for the hint.
+    pub hint: Option<HintDetail>,
+    /// Why the scenario accepts it; null if it does not.
+    pub accepted: Option<String>,
 }
 
 /// One operation of a finding.
@@ -98,6 +103,8 @@ pub struct SightingDetail {
 pub struct Lookup<'a> {
     /// The run that the findings are of.
     pub run: RunId,
+    /// The name of a user at the target.
+    pub user: &'a dyn Fn(UserIx) -> String,
     /// Wall-clock time of the run's epoch.
     pub epoch: SystemTime,
     /// An operation of the ledger by its id.
@@ -141,7 +148,7 @@ pub fn rfc3339(time: SystemTime) -> String {
 }
 
 fn finding_detail(finding: &Finding, lookup: &Lookup<'_>) -> FindingDetail {
-    let user_name = |user: UserIx| lookup.run.user_name(user);
+    let user_name = |user: UserIx| (lookup.user)(user);
     FindingDetail {
         code: finding.code,
         severity: finding.severity,
@@ -164,11 +171,16 @@ fn finding_detail(finding: &Finding, lookup: &Lookup<'_>) -> FindingDetail {
             .collect(),
         sightings_total: finding.affected.len() as u64,
         explains: finding.explains() as u64,
-        pattern: finding.pattern,
+        pattern: finding.pattern(),
+        hint: finding
+            .hint
+            .as_ref()
+            .and_then(|hint| hint_detail(hint, lookup)),
+        accepted: finding.accepted.clone(),
     }
 }
 
-fn op_detail(row: &OpRow, lookup: &Lookup<'_>) -> OpDetail {
+pub(super) fn op_detail(row: &OpRow, lookup: &Lookup<'_>) -> OpDetail {
     let invocation = &row.invocation;
     let server_session = row
         .completion
@@ -177,7 +189,7 @@ fn op_detail(row: &OpRow, lookup: &Lookup<'_>) -> OpDetail {
     OpDetail {
         op: invocation.op.to_string(),
         seq: invocation.op.seq,
-        user: lookup.run.user_name(invocation.user),
+        user: (lookup.user)(invocation.user),
         session: server_session.unwrap_or_else(|| {
             lookup
                 .run
@@ -241,7 +253,8 @@ mod tests {
             found_under: Some(UserIx(18)),
             ops: vec![OP, OpId::default()],
             affected: vec![record; affected],
-            pattern: None,
+            hint: None,
+            accepted: None,
         }
     }
 
@@ -279,6 +292,7 @@ mod tests {
     fn details(findings: &[Finding], row: &OpRow) -> Vec<FindingDetail> {
         let lookup = Lookup {
             run: RunId(0xff),
+            user: &|user| RunId(0xff).user_name(user),
             epoch: SystemTime::UNIX_EPOCH,
             op: &|op| (op == OP).then(|| row.clone()),
             canary: &|_| "zq".to_owned(),

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::{Code, InconclusiveReason, OpKind, RunId, Seed, Trait, Verdict};
 
 mod detail;
+mod hint;
 mod next;
 pub mod render;
 mod tally;
@@ -22,6 +23,7 @@ pub use detail::{
     FindingDetail, Lookup, OpDetail, SIGHTINGS_PER_FINDING_MAX, SightingDetail, finding_details,
     rfc3339,
 };
+pub use hint::HintDetail;
 pub use next::next_step;
 pub use tally::Tally;
 pub use version::{ReadError, read, schema_version};

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::{
-    AnomalyCount, Bound, Control, Ended, Exposure, FindingDetail, Generator, Latency, Left,
-    OpCounts, OpDetail, PersistenceLag, Quantiles, ReadBack, RecordCounts, Report, ScheduleLag,
-    SightingDetail, next_step, schema_version,
+    AnomalyCount, Bound, Control, Ended, Exposure, FindingDetail, Generator, HintDetail, Latency,
+    Left, OpCounts, OpDetail, PersistenceLag, Quantiles, ReadBack, RecordCounts, Report,
+    ScheduleLag, SightingDetail, next_step, schema_version,
 };
 use crate::model::{
     Code, InconclusiveReason, OpKind, Pattern, Proof, RecordType, RunId, Seed, Severity, Trait,
@@ -299,6 +299,11 @@ fn wrong_owner(from: u32, under: u32) -> FindingDetail {
         sightings_total: 3,
         explains: 2,
         pattern: Some(Pattern::LateBinding),
+        hint: Some(HintDetail::LateBinding {
+            op: op(under, under * 2, 0, 11_042_300),
+            apart_us: 42_300,
+        }),
+        accepted: None,
     }
 }
 
@@ -325,5 +330,7 @@ fn lost() -> FindingDetail {
         sightings_total: 1,
         explains: 0,
         pattern: Some(Pattern::Silent),
+        hint: Some(HintDetail::Silent),
+        accepted: None,
     }
 }

@@ -79,7 +79,11 @@ impl Reader<'_> {
             .collect();
         let groups = self.groups(&raw.load, &sessions);
         let users = self.opt(&["users", "count"], &raw.users.count);
-        let given = Given { users, store };
+        let given = Given {
+            users,
+            store,
+            pool_file: self.opt(&["users", "pool_file"], &raw.users.pool_file),
+        };
         let scenario = Scenario {
             name: name.to_owned(),
             description: self.take(&["description"], &raw.description, String::new()),
@@ -88,6 +92,8 @@ impl Reader<'_> {
             users: users.unwrap_or(1),
             groups,
             disturbances: Disturbances::NONE,
+            pool: self.take(&["users", "pool"], &raw.users.pool, Vec::new()),
+            accept: self.accept(&raw.accept),
         };
         (scenario, given)
     }

@@ -9,8 +9,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::text::{
-    Auth, BaseUrl, ExecutorText, FileNames, IdsText, KindText, Line, Name, Path, SessionPath,
-    StoreUrl, Template, Texts, TriggerWords,
+    Auth, BaseUrl, ChannelText, CheckText, DayText, ExecutorText, FileNames, IdsText, KindText,
+    Line, Name, OwnerText, Path, Pool, SessionPath, StoreUrl, Template, Texts, TriggerWords,
 };
 use super::value::{Counts, Field, Int, Pauses, Speed, Time};
 use crate::model::limits::{PLANNED_USERS_MAX, SESSIONS_MAX};
@@ -47,6 +47,8 @@ pub(super) struct RawFile {
     pub(super) load: BTreeMap<String, RawGroup>,
     /// What sessions do, by name.
     pub(super) sessions: BTreeMap<String, RawSession>,
+    /// Findings that are known: shown and counted, not failed.
+    pub(super) accept: Vec<RawAccept>,
 }
 
 /// The synthetic users.
@@ -55,6 +57,29 @@ pub(super) struct RawFile {
 pub(super) struct RawUsers {
     /// How many there are. Default: the number of virtual users of the largest load group.
     pub(super) count: Field<Int<1, PLANNED_USERS_MAX>>,
+    /// Users that are at the target already, by their names there; the first `count` of them are
+    /// used. Default: none, each run makes users of its own.
+    pub(super) pool: Field<Pool>,
+    /// A file with the pool's names, one a line; its path is relative to this file.
+    pub(super) pool_file: Field<Name>,
+}
+
+/// Findings that are known: shown and counted, not failed.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(extend("required" = ["check", "reason"]))]
+pub(super) struct RawAccept {
+    /// The anomaly. A mix-up between two users cannot be accepted.
+    pub(super) check: Field<CheckText>,
+    /// The channel: "chat", "upload" or "voice". Default: all.
+    pub(super) channel: Field<ChannelText>,
+    /// Under whom the records are: an owner exactly as the store names it, or "none" for nobody.
+    /// Default: any.
+    pub(super) owner: Field<OwnerText>,
+    /// Why it is accepted, for people.
+    pub(super) reason: Field<Name>,
+    /// The last day on which the entry counts, such as "2027-03-31". Default: it never ends.
+    pub(super) until: Field<DayText>,
 }
 
 /// The backend under test.

@@ -13,11 +13,13 @@ use url::Url;
 use crate::model::limits::EQUAL_SCANS_MIN;
 use crate::model::{GroupIx, OpKind, Scan, standstill};
 
+mod accept;
 mod convert;
 mod embedded;
 mod error;
 mod file;
 mod overrides;
+mod pool;
 mod read;
 mod schema;
 mod text;
@@ -25,9 +27,11 @@ mod text;
 mod tests;
 mod value;
 
+pub use accept::{Accept, AcceptedOwner, Day, NotADay};
 pub use embedded::embedded;
 pub use error::{BadValue, Place, Problem, ScenarioError};
 pub use overrides::Overrides;
+pub use pool::{PoolText, fits_dev_token, pool_file};
 pub use read::{decode, parse, parse_with};
 pub use schema::json_schema;
 pub use text::{read_auth, read_store, read_url};
@@ -50,6 +54,12 @@ pub struct Scenario {
     pub groups: Vec<Group>,
     /// What goes wrong on the client's side, on purpose.
     pub disturbances: Disturbances,
+    /// Names at the target of the users, from the first on; empty if the run makes fresh ones.
+    #[serde(default)]
+    pub pool: Vec<String>,
+    /// Findings that are known: shown and counted, not failed.
+    #[serde(default)]
+    pub accept: Vec<Accept>,
 }
 
 /// What goes wrong on the client's side, on purpose: each with the share of the operations it

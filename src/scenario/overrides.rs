@@ -6,7 +6,7 @@ use std::time::Duration;
 use url::Url;
 
 use super::error::Problem;
-use super::{AuthKind, Executor, Group, Scenario, Store};
+use super::{AuthKind, Executor, Group, PoolText, Scenario, Store, pool};
 use crate::model::limits::{PLANNED_USERS_MAX, SESSIONS_MAX};
 
 /// Values of flags; `None` leaves the scenario's.
@@ -24,6 +24,8 @@ pub struct Overrides {
     pub memory: Option<Store>,
     /// How requests prove who sends them.
     pub auth: Option<AuthKind>,
+    /// What the scenario's file of pooled users holds, where it names one.
+    pub pool: Option<PoolText>,
 }
 
 /// What the file says, where its silence means something.
@@ -33,6 +35,8 @@ pub(super) struct Given {
     pub(super) users: Option<u32>,
     /// `memory.url`.
     pub(super) store: Option<Store>,
+    /// `users.pool_file`.
+    pub(super) pool_file: Option<String>,
 }
 
 /// Applies the flags and fills in what follows from the rest.
@@ -56,10 +60,15 @@ pub(super) fn resolve(
     if let Some(duration) = overrides.duration {
         problems.extend(set_duration(&mut scenario.groups, duration));
     }
+    problems.extend(pool::resolve(&mut scenario, given, overrides));
     scenario.users = overrides
         .users
         .or(given.users)
-        .unwrap_or_else(|| users_of(&scenario.groups));
+        .unwrap_or_else(|| match scenario.pool.len() {
+            0 => users_of(&scenario.groups),
+            pooled => u32::try_from(pooled).unwrap_or(u32::MAX),
+        });
+    problems.extend(pool::check_count(&scenario));
     if !(1..=PLANNED_USERS_MAX).contains(&scenario.users) {
         let allowed = format!("a whole number from 1 to {PLANNED_USERS_MAX}");
         problems.push(flag("--users", scenario.users, "out of bounds", &allowed));

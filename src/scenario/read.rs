@@ -178,7 +178,11 @@ impl Reader<'_> {
         let (first, rest) = path.split_first()?;
         let mut item = self.tree.get(*first)?;
         for key in rest {
-            item = item.get_ref().as_table()?.get(*key)?;
+            let value = item.get_ref();
+            item = match value.as_array() {
+                Some(entries) => entries.get(key.parse::<usize>().ok()?)?,
+                None => value.as_table()?.get(*key)?,
+            };
         }
         Some(item)
     }
@@ -233,6 +237,11 @@ fn key_problem(place: Option<Place>, key: &str, fault: KeyFault) -> Problem {
                 None,
                 Some(help),
             )
+        }
+        KeyFault::NotList => {
+            let help = format!("write sections [[{key}]], one for each entry");
+            let what = format!("`{key}` is a list of sections");
+            (what, None, Some(help))
         }
         KeyFault::IsTable => {
             let help = format!("write `{key} = …`");

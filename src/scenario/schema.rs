@@ -46,6 +46,8 @@ pub(super) enum KeyFault {
     },
     /// A section was expected.
     NotTable,
+    /// A list of sections was expected.
+    NotList,
     /// A value was expected.
     IsTable,
 }
@@ -97,6 +99,9 @@ impl Walk<'_> {
     }
 
     fn value(&mut self, path: &mut Vec<String>, schema: &Value, value: &Spanned<DeValue<'_>>) {
+        if let Some(entry) = entries(schema) {
+            return self.list(path, entry, value);
+        }
         let expects_table = schema.get("type").is_some_and(|kind| kind == "object");
         let fault = match (value.get_ref().as_table(), expects_table) {
             (Some(table), true) => return self.table(path, schema, table),
@@ -109,6 +114,22 @@ impl Walk<'_> {
             span: value.span(),
             fault,
         });
+    }
+
+    fn list(&mut self, path: &mut Vec<String>, entry: &Value, value: &Spanned<DeValue<'_>>) {
+        let Some(entries) = value.get_ref().as_array() else {
+            self.found.push(WrongKey {
+                path: path.clone(),
+                span: value.span(),
+                fault: KeyFault::NotList,
+            });
+            return;
+        };
+        for (place, value) in entries.iter().enumerate() {
+            path.push(place.to_string());
+            self.value(path, entry, value);
+            path.pop();
+        }
     }
 
     fn unknown(&self, schema: &Value, key: &str) -> KeyFault {
@@ -138,6 +159,12 @@ impl Walk<'_> {
     }
 }
 
+/// The schema of the sections of a list; `None` if it is no list of sections.
+fn entries(schema: &Value) -> Option<&Value> {
+    let entry = schema.get("items")?;
+    (entry.get("type")? == "object").then_some(entry)
+}
+
 /// The schema of a key of a section; `None` if the section has no such key.
 fn child<'a>(schema: &'a Value, key: &str) -> Option<&'a Value> {
     let named = schema.get("properties").and_then(|keys| keys.get(key));
@@ -163,6 +190,9 @@ fn sections_with(schema: &Value, key: &str, path: &str, homes: &mut BTreeSet<Str
             path => format!("{path}.{name}"),
         };
         sections_with(child, key, &path, homes);
+        if let Some(entry) = entries(child) {
+            sections_with(entry, key, &path, homes);
+        }
         if let Some(any) = child.get("additionalProperties") {
             sections_with(any, key, &format!("{path}.NAME"), homes);
         }
@@ -183,7 +213,7 @@ mod tests {
             let path = format!("{path}.{name}");
             let description = child.get("description").and_then(Value::as_str);
             all.push((path.clone(), description.map(str::to_owned)));
-            keys(child, &path, all);
+            keys(entries(child).unwrap_or(child), &path, all);
         }
     }
 

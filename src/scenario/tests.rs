@@ -137,7 +137,7 @@ fn wrong_keys() {
     check(
         &error_above("colour = 1"),
         (2, 1),
-        &["allowed: description, load, memory, sessions"],
+        &["allowed: accept, description, load, memory, sessions"],
     );
     check(
         &error_above("users = 5"),

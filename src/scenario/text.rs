@@ -9,7 +9,10 @@ use url::Url;
 
 use super::error::{BadValue, nearest, quoted};
 use super::value::Leaf;
-use super::{AuthKind, FileName, OwnerTemplate, SessionIds, Store};
+use super::{
+    AcceptedOwner, AuthKind, Day, FileName, OwnerTemplate, SessionIds, Store, accept, pool,
+};
+use crate::model::{Code, OpKind};
 
 /// Characters of a text in a scenario: names, paths, apologies.
 const TEXT_CHARS_MAX: usize = 400;
@@ -150,6 +153,52 @@ text_leaf!(
     SessionPath -> String, |text| read_path(text, 1),
     {"type": "string", "pattern": r"^/.*\{session\}"});
 
+text_leaf!(
+    /// An anomaly that can be accepted.
+    CheckText -> Code, accept::read_check, {"type": "string", "minLength": 1});
+text_leaf!(
+    /// A channel.
+    ChannelText -> OpKind,
+    |text| choose(text, "channel", &OpKind::ALL.map(|kind| (kind.name(), kind))),
+    {"type": "string", "enum": ["chat", "upload", "voice"]});
+text_leaf!(
+    /// An owner as a store names it, or nobody.
+    OwnerText -> AcceptedOwner, accept::read_owner, {"type": "string", "minLength": 1});
+text_leaf!(
+    /// A day of the calendar.
+    DayText -> Day, accept::read_day, {"type": "string", "format": "date"});
+
+/// Names of users at the target.
+#[derive(Debug)]
+pub(super) struct Pool;
+
+impl Leaf for Pool {
+    type Out = Vec<String>;
+
+    fn read(value: &Value) -> Result<Vec<String>, BadValue> {
+        pool::read_pool(value)
+    }
+}
+
+impl JsonSchema for Pool {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Pool".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "array",
+            "minItems": 1,
+            "uniqueItems": true,
+            "items": {"type": "string", "minLength": 1},
+        })
+    }
+}
+
 /// The executors by name, before their fields are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ExecutorName {
@@ -286,7 +335,8 @@ fn choose<T: Copy>(text: &str, noun: &str, choices: &[(&str, T)]) -> Result<T, B
     })
 }
 
-fn read_name(text: &str) -> Result<String, BadValue> {
+/// Reads a text that is not empty, printable, and of bounded length.
+pub(super) fn read_name(text: &str) -> Result<String, BadValue> {
     let printable = !text.trim().is_empty() && !text.contains(char::is_control);
     if !printable || text.chars().count() > TEXT_CHARS_MAX {
         let allowed = format!("1 to {TEXT_CHARS_MAX} printable characters");

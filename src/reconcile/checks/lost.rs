@@ -1,6 +1,6 @@
 //! `lost`: acknowledged and never stored.
 
-use crate::model::{Affected, Code, OpKind, OpRow, Pattern, RecordType, UserIx};
+use crate::model::{Affected, Code, Hint, OpKind, OpRow, RecordType, UserIx};
 
 use super::super::draft::proof;
 use super::super::evidence::{Absence, Evidence};
@@ -53,7 +53,7 @@ fn turn(evidence: &Evidence<'_>, op: &OpRow, (user, assistant, all): (bool, bool
     };
     let mut draft = draft(evidence, op, RecordType::Message, what);
     if all {
-        draft.finding.pattern = Some(Pattern::Silent);
+        draft.finding.hint = Some(Hint::Silent);
     }
     if assistant && !user {
         draft.gap_in = evidence.names_of(op.invocation.op.session);
@@ -63,7 +63,7 @@ fn turn(evidence: &Evidence<'_>, op: &OpRow, (user, assistant, all): (bool, bool
 
 fn document(evidence: &Evidence<'_>, op: &OpRow) -> Draft {
     let mut draft = draft(evidence, op, RecordType::Fact, "uploaded document is");
-    draft.finding.pattern = Some(Pattern::Silent);
+    draft.finding.hint = Some(Hint::Silent);
     draft
 }
 
@@ -119,7 +119,7 @@ mod tests {
             }
         });
         assert_eq!(told(&history.findings()), ["lost: no s1.0"]);
-        assert_eq!(history.findings()[0].pattern, Some(Pattern::Silent));
+        assert_eq!(history.findings()[0].pattern(), Some(Pattern::Silent));
     }
 
     #[test]

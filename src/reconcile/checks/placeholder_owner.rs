@@ -60,7 +60,7 @@ mod tests {
             assert_eq!(findings.len(), 1);
             let finding = &findings[0];
             assert_eq!((finding.code, finding.severity), (code, severity));
-            assert_eq!((finding.affected.len(), finding.pattern), (9, pattern));
+            assert_eq!((finding.affected.len(), finding.pattern()), (9, pattern));
             for width in 1..4 {
                 assert_eq!(
                     history.judge_sharded(&history.context(), width).findings,
