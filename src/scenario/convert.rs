@@ -1,19 +1,17 @@
 //! The values of a file, section by section, and the defaults of those that it leaves out.
 
 use std::collections::BTreeMap;
-use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::error::{BadValue, Problem, nearest, quoted};
-use super::file::{RawFile, RawGroup, RawMemory, RawSession, RawTarget, SESSION_CHARACTERS_MAX};
+use super::file::{RawFile, RawGroup, RawMemory, RawTarget};
 use super::overrides::Given;
 use super::read::Reader;
-use super::text::{ExecutorName, ExecutorText, KindName, KindText};
+use super::text::{ExecutorName, ExecutorText, Starts};
 use super::value::Leaf;
 use super::{
-    AuthKind, ChatSpec, Connections, Disturbances, Executor, FileName, Group, Memory,
-    OwnerTemplate, Paths, Pause, PerChannel, Scenario, SecondUser, SessionIds, SessionSpec, Settle,
-    Store, Target, Timeouts, UploadSpec, VoiceSpec,
+    AuthKind, Connections, Executor, Group, Memory, OwnerTemplate, Paths, Pause, PerChannel,
+    Scenario, SessionSpec, Settle, Store, Target, Timeouts, VoiceSpec,
 };
 use crate::model::GroupIx;
 
@@ -91,7 +89,7 @@ impl Reader<'_> {
             memory,
             users: users.unwrap_or(1),
             groups,
-            disturbances: Disturbances::NONE,
+            disturbances: self.disturbances(&raw.disturbances),
             pool: self.take(&["users", "pool"], &raw.users.pool, Vec::new()),
             accept: self.accept(&raw.accept),
         };
@@ -180,62 +178,8 @@ impl Reader<'_> {
         (memory, store)
     }
 
-    fn session(&mut self, name: &str, raw: &RawSession) -> SessionSpec {
-        let at = |key| ["sessions", name, key];
-        self.section_name("sessions", name);
-        let kind = self.need(&at("kind"), &raw.kind, KindName::Chat);
-        if raw.kind.value.is_some() {
-            let label = name_of(KindText::CHOICES, kind);
-            self.foreign(&["sessions", name], label, &session_keys(raw, kind));
-        }
-        let one_second = Pause {
-            min: seconds(1),
-            max: seconds(1),
-        };
-        let think = self.take(&at("think"), &raw.think, one_second);
-        let turns = short(&self.take(&at("turns"), &raw.turns, 1..=1));
-        let agent = self.take(&at("agent"), &raw.agent, "elena".to_owned());
-        match kind {
-            KindName::Chat => SessionSpec::Chat(ChatSpec {
-                turns,
-                think,
-                words: short(&self.take(&at("words"), &raw.words, 12..=40)),
-                agent,
-                session_ids: self.take(&at("session_ids"), &raw.session_ids, SessionIds::Client),
-                second_user: SecondUser::None,
-                relogin: false,
-                overlap: 0,
-            }),
-            KindName::Upload => SessionSpec::Upload(self.upload(name, raw, think)),
-            KindName::Voice => SessionSpec::Voice(VoiceSpec {
-                turns,
-                think,
-                speed: self.take(&at("speed"), &raw.speed, 1.0),
-                agent,
-            }),
-        }
-    }
-
-    fn upload(&mut self, name: &str, raw: &RawSession, think: Pause) -> UploadSpec {
-        let at = |key| ["sessions", name, key];
-        let uploads = short(&self.take(&at("uploads"), &raw.uploads, 1..=1));
-        let characters = self.take(&at("characters"), &raw.characters, 4_000..=4_000);
-        let in_session = u64::from(*uploads.end()) * u64::from(*characters.end());
-        if in_session > SESSION_CHARACTERS_MAX {
-            let what = format!("the documents of one session could have {in_session} characters");
-            let allowed = format!("at most {SESSION_CHARACTERS_MAX} for `uploads` × `characters`");
-            self.bad(&at("characters"), BadValue::new(what, allowed));
-        }
-        UploadSpec {
-            uploads,
-            think,
-            characters,
-            file_name: self.take(&at("file_name"), &raw.file_name, FileName::Unique),
-        }
-    }
-
     /// The name of a section that its author chooses, which is shown in reports.
-    fn section_name(&mut self, section: &str, name: &str) {
+    pub(super) fn section_name(&mut self, section: &str, name: &str) {
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
         if name.is_empty() || name.len() > NAME_CHARS_MAX || !name.chars().all(plain) {
             let what = format!("`{}` is not a usable name", quoted(name));
@@ -298,13 +242,43 @@ impl Reader<'_> {
         Group {
             ix,
             name: name.to_owned(),
+            connections: self.connections(name, raw, found),
+            starts_together: self.starts_together(name, raw, &executor),
             session: found.cloned().unwrap_or_else(stand_in),
             executor,
             start_time,
             graceful_stop,
-            connections: Connections::Own,
-            starts_together: false,
         }
+    }
+
+    fn connections(
+        &mut self,
+        name: &str,
+        raw: &RawGroup,
+        session: Option<&SessionSpec>,
+    ) -> Connections {
+        let at = ["load", name, "shared_connections"];
+        let Some(count) = self.opt(&at, &raw.shared_connections) else {
+            return Connections::Own;
+        };
+        if let Some(SessionSpec::Voice(_)) = session {
+            let what = "a voice session has its socket to itself";
+            let allowed = "only for groups of chat, recall and upload sessions";
+            self.bad(&at, BadValue::new(what, allowed).help("take the line out"));
+        }
+        Connections::Shared(count)
+    }
+
+    fn starts_together(&mut self, name: &str, raw: &RawGroup, executor: &Executor) -> bool {
+        let at = ["load", name, "starts"];
+        let together = self.take(&at, &raw.starts, Starts::Freely) == Starts::Together;
+        if together && matches!(executor, Executor::ConstantArrivalRate { .. }) {
+            let what = "arrivals start by the clock, whoever else is ready";
+            let allowed = "\"freely\" for `constant-arrival-rate`";
+            let help = "use `constant-vus` or `per-vu-iterations`";
+            self.bad(&at, BadValue::new(what, allowed).help(help));
+        }
+        together
     }
 
     fn executor(&mut self, name: &str, raw: &RawGroup) -> Executor {
@@ -352,7 +326,7 @@ impl Reader<'_> {
     }
 
     /// Reports each key that is given but belongs to another executor or session kind.
-    fn foreign(&mut self, section: &[&str], label: &str, keys: &[Key]) {
+    pub(super) fn foreign(&mut self, section: &[&str], label: &str, keys: &[Key]) {
         let own: Vec<&str> = keys
             .iter()
             .filter(|key| key.own)
@@ -368,12 +342,12 @@ impl Reader<'_> {
 }
 
 /// A key of a section whose keys depend on its kind.
-struct Key {
-    name: &'static str,
+pub(super) struct Key {
+    pub(super) name: &'static str,
     /// The file has it.
-    given: bool,
+    pub(super) given: bool,
     /// This kind has it.
-    own: bool,
+    pub(super) own: bool,
 }
 
 fn group_keys(raw: &RawGroup, executor: ExecutorName) -> [Key; 7] {
@@ -399,35 +373,12 @@ fn group_keys(raw: &RawGroup, executor: ExecutorName) -> [Key; 7] {
     ]
 }
 
-fn session_keys(raw: &RawSession, kind: KindName) -> [Key; 9] {
-    use KindName::{Chat, Upload, Voice};
-    let key = |name, given, of: &[KindName]| Key {
-        name,
-        given,
-        own: of.contains(&kind),
-    };
-    [
-        key("turns", raw.turns.value.is_some(), &[Chat, Voice]),
-        key("think", raw.think.value.is_some(), &[Chat, Upload, Voice]),
-        key("words", raw.words.value.is_some(), &[Chat]),
-        key("agent", raw.agent.value.is_some(), &[Chat, Voice]),
-        key("session_ids", raw.session_ids.value.is_some(), &[Chat]),
-        key("uploads", raw.uploads.value.is_some(), &[Upload]),
-        key("characters", raw.characters.value.is_some(), &[Upload]),
-        key("file_name", raw.file_name.value.is_some(), &[Upload]),
-        key("speed", raw.speed.value.is_some(), &[Voice]),
-    ]
-}
-
-fn name_of<T: Copy + PartialEq>(choices: &[(&'static str, T)], value: T) -> &'static str {
+pub(super) fn name_of<T: Copy + PartialEq>(
+    choices: &[(&'static str, T)],
+    value: T,
+) -> &'static str {
     let found = choices.iter().find(|(_, choice)| *choice == value);
     found.map_or("", |(name, _)| name)
-}
-
-/// Bounds that the values' types have made sure of fit in 16 bits.
-fn short(range: &RangeInclusive<u32>) -> RangeInclusive<u16> {
-    let short = |number: u32| u16::try_from(number).unwrap_or(u16::MAX);
-    short(*range.start())..=short(*range.end())
 }
 
 /// Takes the place of a session that is not defined.
@@ -443,6 +394,6 @@ fn stand_in() -> SessionSpec {
     })
 }
 
-fn seconds(seconds: u64) -> Duration {
+pub(super) fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }

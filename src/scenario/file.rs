@@ -10,9 +10,10 @@ use serde::Deserialize;
 
 use super::text::{
     Auth, BaseUrl, ChannelText, CheckText, DayText, ExecutorText, FileNames, IdsText, KindText,
-    Line, Name, OwnerText, Path, Pool, SessionPath, StoreUrl, Template, Texts, TriggerWords,
+    Line, Name, OwnerText, Path, Pool, SecondText, SessionPath, StartsText, StoreUrl, Template,
+    Texts, TriggerWords,
 };
-use super::value::{Counts, Field, Int, Pauses, Speed, Time};
+use super::value::{Counts, Field, Flag, Int, Pauses, Rate, Speed, Time};
 use crate::model::limits::{PLANNED_USERS_MAX, SESSIONS_MAX};
 
 /// Operations of one session.
@@ -25,6 +26,10 @@ const CHARACTERS_MIN: u32 = 300;
 const CHARACTERS_MAX: u32 = 10_000_000;
 /// Characters of all documents of one session: beyond them a canary would come too seldom.
 pub(super) const SESSION_CHARACTERS_MAX: u64 = 1_000_000_000;
+/// Turns of one session that may begin before the answer to an earlier one.
+const OVERLAP_MAX: u32 = 100;
+/// Connections that the users of one load group share.
+const SHARED_CONNECTIONS_MAX: u32 = 10_000;
 /// Reads of the store in flight at once.
 const READ_CONCURRENCY_MAX: u32 = 1_024;
 
@@ -47,6 +52,8 @@ pub(super) struct RawFile {
     pub(super) load: BTreeMap<String, RawGroup>,
     /// What sessions do, by name.
     pub(super) sessions: BTreeMap<String, RawSession>,
+    /// What goes wrong on the client's side, on purpose.
+    pub(super) disturbances: RawDisturbances,
     /// Findings that are known: shown and counted, not failed.
     pub(super) accept: Vec<RawAccept>,
 }
@@ -209,6 +216,12 @@ pub(super) struct RawGroup {
     pub(super) start_time: Field<Time<0>>,
     /// How long running sessions may go on after the group's end. Default "30s".
     pub(super) graceful_stop: Field<Time<0>>,
+    /// Users take turns on so many kept-alive connections, as behind a gateway (chat, recall,
+    /// upload). Without it each user has connections of their own.
+    pub(super) shared_connections: Field<Int<1, SHARED_CONNECTIONS_MAX>>,
+    /// When the virtual users begin their next session: "freely", or "together", as soon as all
+    /// of them are ready (per-vu-iterations, constant-vus). Default "freely".
+    pub(super) starts: Field<StartsText>,
 }
 
 /// What a session does.
@@ -217,19 +230,31 @@ pub(super) struct RawGroup {
 #[schemars(extend("required" = ["kind"]))]
 pub(super) struct RawSession {
     /// "chat": turns by REST. "upload": documents. "voice": spoken turns on one socket.
+    /// "recall": chat turns between two questions, in everybody's same words, for what was said
+    /// in them.
     pub(super) kind: Field<KindText>,
-    /// Turns (chat, voice): a number, or a range to draw from. Default 1.
+    /// Turns (chat, voice; of recall those between the questions): a number, or a range to draw
+    /// from. Default 1.
     pub(super) turns: Field<Counts<1, STEPS_MAX>>,
     /// Think time between an answer and the next operation, or a range to draw from.
     /// Default "1s".
     pub(super) think: Field<Pauses>,
-    /// Words of a turn beside its canary (chat), or a range. Default "12..40".
+    /// Words of a turn beside its canary (chat, recall), or a range. Default "12..40".
     pub(super) words: Field<Counts<1, WORDS_MAX>>,
-    /// The agent that is asked (chat, voice). Default "elena".
+    /// The agent that is asked (chat, recall, voice). Default "elena".
     pub(super) agent: Field<Name>,
     /// Who names the session (chat): "client", or "server" in its first answer.
     /// Default "client".
     pub(super) session_ids: Field<IdsText>,
+    /// Another user who sends in the session too (chat): "hand-over" gives them the second half
+    /// of the turns, "alternating" every second turn. Default "none".
+    pub(super) second_user: Field<SecondText>,
+    /// Is the second half of the turns sent with a new credential of the same user (chat)?
+    /// Default false.
+    pub(super) relogin: Field<Flag>,
+    /// So many further turns may begin before the answer to an earlier one is there (chat).
+    /// Default 0.
+    pub(super) intra_session_overlap: Field<Int<0, OVERLAP_MAX>>,
     /// Documents (upload), or a range. Default 1.
     pub(super) uploads: Field<Counts<1, STEPS_MAX>>,
     /// Characters of a document (upload), or a range. Default 4000.
@@ -239,4 +264,26 @@ pub(super) struct RawSession {
     pub(super) file_name: Field<FileNames>,
     /// How fast is spoken (voice): 1 is real time, 10 ten times as fast. Default 1.
     pub(super) speed: Field<Speed>,
+}
+
+/// What goes wrong on the client's side, on purpose. A rate is the share of the operations that
+/// are struck, from 0 to 1; an operation is struck by one thing at most.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RawDisturbances {
+    /// Chat turns and uploads whose client hangs up before the answer. Default 0.
+    pub(super) cancel_rate: Field<Rate>,
+    /// How long after its beginning a cancelled operation is given up, or a range to draw from.
+    /// Default "1ms..50ms".
+    pub(super) cancel_after: Field<Pauses>,
+    /// Uploads that break off in the middle of the body. Default 0.
+    pub(super) drop_rate: Field<Rate>,
+    /// Spoken turns whose socket is closed before the answer. Default 0.
+    pub(super) early_close_rate: Field<Rate>,
+    /// Chat turns that are sent twice at once. Default 0.
+    pub(super) double_submit_rate: Field<Rate>,
+    /// Chat turns and uploads whose answer is read slowly. Default 0.
+    pub(super) slow_read_rate: Field<Rate>,
+    /// How long a slow reader waits between the answer's head and its body. Default "50ms".
+    pub(super) slow_read_pause: Field<Time<1>>,
 }

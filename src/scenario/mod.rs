@@ -1,7 +1,7 @@
 //! What to do to which target: a [`Scenario`] that is valid by construction.
 //!
-//! `file.rs` holds the raw TOML form, `read.rs` checks a file, `convert.rs` turns it into these
-//! types, `overrides.rs` puts flags in the place of its values; nothing else may build them from
+//! `file.rs` holds the raw TOML form, `read.rs` checks a file, `convert.rs` and `sessions.rs` turn
+//! it into these types, `overrides.rs` puts flags in the place of its values; nothing else may build them from
 //! user input. The values here are complete: every default is filled in.
 
 use std::ops::RangeInclusive;
@@ -22,6 +22,7 @@ mod overrides;
 mod pool;
 mod read;
 mod schema;
+mod sessions;
 mod text;
 #[cfg(test)]
 mod tests;

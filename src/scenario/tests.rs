@@ -67,7 +67,7 @@ fn the_whole_text_of_an_error() {
     x.toml:5:1: unknown key `load.chat.vsu`
     5 | vsu = 4
       | ^^^
-    allowed: duration, executor, graceful_stop, iterations, max_duration, max_vus, rate, session, start_time, time_unit, vus
+    allowed: duration, executor, graceful_stop, iterations, max_duration, max_vus, rate, session, shared_connections, start_time, starts, time_unit, vus
     help: did you mean `vus`?
     ");
     insta::assert_snapshot!(error_of("\"5s\"", "5"), @r#"
@@ -137,7 +137,7 @@ fn wrong_keys() {
     check(
         &error_above("colour = 1"),
         (2, 1),
-        &["allowed: accept, description, load, memory, sessions"],
+        &["allowed: accept, description, disturbances, load, memory, sessions"],
     );
     check(
         &error_above("users = 5"),
@@ -319,6 +319,139 @@ fn wrong_choices() {
 }
 
 #[test]
+fn wrong_traits() {
+    let chat = |lines: &str| error_of("\"chat\"\n\n[", &format!("\"chat\"\n{lines}\n\n["));
+    for (lines, line, phrases) in [
+        (
+            "second_user = \"hand over\"",
+            21,
+            ["unknown way", "`hand-over`?"],
+        ),
+        (
+            "relogin = \"yes\"",
+            21,
+            ["neither true nor", "true or false"],
+        ),
+        (
+            "intra_session_overlap = 101",
+            21,
+            ["out of bounds", "0 to 100"],
+        ),
+        ("relogin = true", 21, ["one turn only", "2 and more"]),
+        (
+            "turns = 4\nrelogin = true\nsecond_user = \"hand-over\"",
+            23,
+            ["one credential each", "without `relogin`"],
+        ),
+        (
+            "turns = 4\nintra_session_overlap = 1\nsession_ids = \"server\"",
+            22,
+            ["no name before", "\"client\""],
+        ),
+    ] {
+        let column = lines.lines().nth(line - 21).unwrap().find('=').unwrap() + 3;
+        check(&chat(lines), (line, column), &phrases);
+    }
+    let load = |from: &str, line: &str| error_of(from, &format!("{from}\n{line}"));
+    check(
+        &load("rate = 2", "starts = \"together\""),
+        (12, 10),
+        &["start by the clock", "use `constant-vus`"],
+    );
+    check(
+        &load("vus = 2", "shared_connections = 3"),
+        (18, 22),
+        &["socket to itself", "chat, recall and upload"],
+    );
+    let recall = error_of("kind = \"voice\"", "kind = \"recall\"\nspeed = 2");
+    check(
+        &recall,
+        (27, 9),
+        &["`recall` has no `speed`", "turns, think, words, agent"],
+    );
+}
+
+#[test]
+fn wrong_disturbances() {
+    let rates = |lines: &str| error_above(&format!("[disturbances]\n{lines}"));
+    check(
+        &rates("cancel_rate = 5"),
+        (3, 15),
+        &["not a share", "for 5 % write 0.05"],
+    );
+    check(&rates("drop_rate = -0.1"), (3, 13), &["from 0 to 1"]);
+    check(&rates("slow_read_rate = nan"), (3, 18), &["from 0 to 1"]);
+    check(
+        &rates("cancel_rate = 0.6\nslow_read_rate = 0.3\ndrop_rate = 0.2"),
+        (4, 18),
+        &[
+            "strike an upload add up to 1.100",
+            "cancel_rate + drop_rate + slow_read_rate",
+        ],
+    );
+    check(
+        &rates("double_submit_rate = 0.6\ncancel_rate = 0.6"),
+        (3, 22),
+        &["strike a chat turn add up to 1.200"],
+    );
+    check(
+        &rates("cancel_after = \"9ms..2ms\""),
+        (3, 16),
+        &["reversed"],
+    );
+}
+
+#[test]
+fn traits_and_disturbances_are_read() {
+    let text = with(
+        "kind = \"upload\"",
+        "kind = \"recall\"\nturns = \"2..3\"\nwords = 9",
+    );
+    let text = text.replace(
+        "kind = \"chat\"",
+        "kind = \"chat\"\nturns = 6\nsecond_user = \"alternating\"",
+    );
+    let text = text.replace(
+        "vus = 4",
+        "vus = 4\nstarts = \"together\"\nshared_connections = 2",
+    );
+    let text = format!(
+        "{text}\n[disturbances]\ncancel_rate = 0.2\ncancel_after = \"2ms..60ms\"\n\
+         drop_rate = 0.1\nearly_close_rate = 1\ndouble_submit_rate = 0.3\n\
+         slow_read_rate = 0.5\nslow_read_pause = \"1s\"\n"
+    );
+    let scenario = parse("x", &text, "x.toml").unwrap();
+    let [chat, fixed, open] = scenario.groups.as_slice() else {
+        panic!("{:?}", scenario.groups);
+    };
+    assert!(chat.starts_together && !fixed.starts_together);
+    assert_eq!(chat.connections, Connections::Shared(2));
+    assert_eq!(fixed.connections, Connections::Own);
+    let SessionSpec::Chat(spec) = &chat.session else {
+        panic!("{chat:?}");
+    };
+    assert_eq!(spec.second_user, SecondUser::Alternating);
+    assert_eq!((spec.relogin, spec.overlap), (false, 0));
+    let SessionSpec::Recall(spec) = &open.session else {
+        panic!("{open:?}");
+    };
+    assert_eq!((spec.turns.clone(), spec.words.clone()), (2..=3, 9..=9));
+    let expect = Disturbances {
+        cancel_rate: 0.2,
+        cancel_after: Pause {
+            min: Duration::from_millis(2),
+            max: Duration::from_millis(60),
+        },
+        drop_rate: 0.1,
+        early_close_rate: 1.0,
+        double_submit_rate: 0.3,
+        slow_read_rate: 0.5,
+        slow_read_pause: Duration::from_secs(1),
+    };
+    assert_eq!(scenario.disturbances, expect);
+}
+
+#[test]
 fn wrong_texts() {
     let url = |text| error_above(&format!("[target]\nurl = \"{text}\""));
     check(
@@ -490,7 +623,7 @@ fn defaults_of(
             let end = if let Some(text) = said.strip_prefix('"') {
                 text.find('"').unwrap() + 2
             } else {
-                said.find(|c: char| !c.is_ascii_digit()).unwrap()
+                said.find(|c: char| !c.is_ascii_alphanumeric()).unwrap()
             };
             found.push((section.to_owned(), key.clone(), said[..end].to_owned()));
         }

@@ -10,7 +10,8 @@ use url::Url;
 use super::error::{BadValue, nearest, quoted};
 use super::value::Leaf;
 use super::{
-    AcceptedOwner, AuthKind, Day, FileName, OwnerTemplate, SessionIds, Store, accept, pool,
+    AcceptedOwner, AuthKind, Day, FileName, OwnerTemplate, SecondUser, SessionIds, Store, accept,
+    pool,
 };
 use crate::model::{Code, OpKind};
 
@@ -133,12 +134,22 @@ text_leaf!(
     /// What a session does.
     KindText -> KindName,
     |text| choose(text, "session kind", KindText::CHOICES),
-    {"type": "string", "enum": ["chat", "upload", "voice"]});
+    {"type": "string", "enum": ["chat", "upload", "voice", "recall"]});
 text_leaf!(
     /// Who names a session.
     IdsText -> SessionIds,
     |text| choose(text, "side that names sessions", IdsText::CHOICES),
     {"type": "string", "enum": ["client", "server"]});
+text_leaf!(
+    /// Another user who sends in a session.
+    SecondText -> SecondUser,
+    |text| choose(text, "way to share a session", SecondText::CHOICES),
+    {"type": "string", "enum": ["none", "hand-over", "alternating"]});
+text_leaf!(
+    /// When virtual users begin their next session.
+    StartsText -> Starts,
+    |text| choose(text, "way to start", StartsText::CHOICES),
+    {"type": "string", "enum": ["freely", "together"]});
 text_leaf!(
     /// What uploaded files are called.
     FileNames -> FileName, read_file_name, {"type": "string", "pattern": "^(unique|same:.+)$"});
@@ -213,6 +224,16 @@ pub(super) enum KindName {
     Chat,
     Upload,
     Voice,
+    Recall,
+}
+
+/// When the virtual users of a group begin their next session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Starts {
+    /// Each when it is ready.
+    Freely,
+    /// As soon as all of them are ready.
+    Together,
 }
 
 impl Auth {
@@ -234,7 +255,21 @@ impl KindText {
         ("chat", KindName::Chat),
         ("upload", KindName::Upload),
         ("voice", KindName::Voice),
+        ("recall", KindName::Recall),
     ];
+}
+
+impl SecondText {
+    const CHOICES: &[(&str, SecondUser)] = &[
+        ("none", SecondUser::None),
+        ("hand-over", SecondUser::HandOver),
+        ("alternating", SecondUser::Alternating),
+    ];
+}
+
+impl StartsText {
+    const CHOICES: &[(&str, Starts)] =
+        &[("freely", Starts::Freely), ("together", Starts::Together)];
 }
 
 impl IdsText {

@@ -302,6 +302,68 @@ impl JsonSchema for Speed {
     }
 }
 
+/// A share of operations, from 0 to 1.
+#[derive(Debug)]
+pub(super) struct Rate;
+
+impl Leaf for Rate {
+    type Out = f64;
+
+    fn read(value: &Value) -> Result<f64, BadValue> {
+        let whole = value.as_integer().and_then(|n| i32::try_from(n).ok());
+        let number = value.as_float().or(whole.map(f64::from));
+        let share = number.filter(|share| (0.0..=1.0).contains(share));
+        share.ok_or_else(|| {
+            let bad = BadValue::new("not a share of operations", "a number from 0 to 1");
+            match number.filter(|percent| *percent > 1.0 && *percent <= 100.0) {
+                Some(percent) => bad.help(format!("for {percent} % write {}", percent / 100.0)),
+                None => bad,
+            }
+        })
+    }
+}
+
+impl JsonSchema for Rate {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Rate".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "number", "minimum": 0, "maximum": 1})
+    }
+}
+
+/// Yes or no.
+#[derive(Debug)]
+pub(super) struct Flag;
+
+impl Leaf for Flag {
+    type Out = bool;
+
+    fn read(value: &Value) -> Result<bool, BadValue> {
+        let bad = || BadValue::new("neither true nor false", "true or false");
+        value.as_bool().ok_or_else(bad)
+    }
+}
+
+impl JsonSchema for Flag {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Flag".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "boolean"})
+    }
+}
+
 fn duration_text(value: &Value) -> Result<&str, BadValue> {
     value.as_str().ok_or_else(|| match value.as_integer() {
         Some(number) if number >= 0 => BadValue::new("a duration needs a unit", TIME_ALLOWED)
