@@ -2,7 +2,7 @@
 
 use crate::model::{GroupIx, SessionIx};
 
-use super::{Plan, Script};
+use super::{Disturbance, Plan, Script};
 
 /// Version of the plan's making: raised when equal inputs give other scripts than before.
 const PLAN_VERSION: u32 = 3;
@@ -57,5 +57,20 @@ fn add_script(hasher: &mut blake3::Hasher, script: &Script) {
         hasher.update(&step.item_first.to_le_bytes());
         hasher.update(&step.item_count.to_le_bytes());
         hasher.update(&step.text_hash.to_le_bytes());
+        hasher.update(&[step.login, u8::from(step.overlaps)]);
+        let (way, size) = step.disturbance.map_or((0, 0), numbers_of);
+        hasher.update(&[way]);
+        hasher.update(&size.to_le_bytes());
+    }
+}
+
+/// A disturbance as two numbers.
+fn numbers_of(disturbance: Disturbance) -> (u8, u128) {
+    match disturbance {
+        Disturbance::Cancel { after } => (1, after.as_nanos()),
+        Disturbance::Drop { sent_per_mille } => (2, u128::from(sent_per_mille)),
+        Disturbance::CloseEarly => (3, 0),
+        Disturbance::SubmitTwice => (4, 0),
+        Disturbance::ReadSlowly { pause } => (5, pause.as_nanos()),
     }
 }

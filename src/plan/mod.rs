@@ -4,7 +4,8 @@
 //! running. Texts never contain the run id: the canary is put into its slot when planting, so
 //! equal seeds give equal plans whatever the run.
 //!
-//! `arrival.rs` numbers sessions and names their users, `stream.rs` holds the randomness,
+//! `arrival.rs` numbers sessions and names their users, `cast.rs` says who sends which turn,
+//! `disturb.rs` what goes wrong, `traits.rs` what that tests; `stream.rs` holds the randomness,
 //! `workload/` one file for each kind of session, `words.rs` the prose, `digest.rs` the plan's
 //! identity.
 
@@ -12,22 +13,26 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::canary;
+use crate::canary::{self, CANARY_LETTERS};
 use crate::model::{
     CanaryId, CanaryKind, GroupIx, OpId, OpKind, Seed, SessionIx, TraitSet, UserIx,
 };
 use crate::scenario::{Connections, Group, Scenario};
 
 mod arrival;
+mod cast;
 mod digest;
+mod disturb;
 mod document;
 mod stream;
+mod traits;
 mod words;
 mod workload;
 
 pub use document::{Document, Piece};
 
 use arrival::Place;
+use cast::Cast;
 use stream::Streams;
 use words::Vocabulary;
 
@@ -62,13 +67,15 @@ pub struct Step {
     pub traits: TraitSet,
     /// With which of the user's credentials it is sent: 0 the first, 1 the next.
     pub login: u8,
-    /// Does it begin as soon as its pause is over, even while earlier ones are in flight?
+    /// Does it begin as soon as its pause is over, even while earlier ones are in flight? One
+    /// that does not begins only when all earlier ones have ended.
     pub overlaps: bool,
     /// What goes wrong on purpose.
     pub disturbance: Option<Disturbance>,
-    /// Think time: from the end of the step before (for the first step: the session's start) to
-    /// the intended start of this one. Zero for the first step of an arrival and of a virtual
-    /// user's first session.
+    /// Think time, up to the intended start of this step. For the first it counts from the
+    /// session's start, for one that overlaps from the actual beginning of the step before, for
+    /// any other from the moment at which all steps before it have ended. Zero for the first step
+    /// of an arrival and of a virtual user's first session.
     pub pause: Duration,
     /// First canary item (`CanaryId::item`).
     pub item_first: u16,
@@ -117,6 +124,13 @@ impl ChatTurn {
             ..
         } = self;
         format!("{before}{canary}{between}{canary}{after}")
+    }
+
+    /// Characters of the text to send, with its canaries.
+    fn characters(&self) -> usize {
+        let parts = [&self.before, &self.between, &self.after];
+        let own: usize = parts.iter().map(|part| part.chars().count()).sum();
+        own + 2 * CANARY_LETTERS
     }
 }
 
@@ -271,10 +285,11 @@ impl Plan {
         let (group_ix, local) = arrival::group_of(canary.session, self.group_count())?;
         let group = self.group(group_ix)?;
         let place = arrival::place(&group.executor, local)?;
-        if self.user(group, place) != canary.user {
+        let streams = self.streams(group, place);
+        let ops = workload::op_count(&group.session, &streams);
+        if self.cast(group, place, ops).sender(canary.item) != canary.user {
             return None;
         }
-        let streams = self.streams(group, place);
         let turn = workload::chat_turn(&group.session, canary.item, &streams, &self.vocabulary)?;
         let planted = canary::plant(canary, &self.scenario.target.trigger_words);
         Some(turn.text(&planted))
@@ -282,16 +297,27 @@ impl Plan {
 
     fn steps(&self, group: &Group, session: SessionIx, place: Place) -> Vec<Step> {
         let streams = self.streams(group, place);
-        let (user, traits) = (
-            self.user(group, place),
-            workload::traits(&self.scenario, group),
-        );
+        let of_group = traits::of_group(&self.scenario, group);
         let mut steps = workload::steps(&group.session, session, &streams, &self.vocabulary);
+        let ops = u16::try_from(steps.len()).unwrap_or(u16::MAX);
+        let cast = self.cast(group, place, ops);
         for step in &mut steps {
-            step.user = user;
-            step.traits = step.traits.union(traits);
+            let seq = step.op.seq;
+            step.user = cast.sender(seq);
+            step.login = cast.login(seq);
+            step.overlaps = cast.overlaps(seq);
+            let rates = &self.scenario.disturbances;
+            step.disturbance = disturb::draw(rates, &step.action, seq, &streams);
+            let own = traits::of_step(step, &cast);
+            step.traits = step.traits.union(of_group).union(own);
         }
         steps
+    }
+
+    fn cast<'a>(&self, group: &'a Group, place: Place, ops: u16) -> Cast<'a> {
+        let streams = self.streams(group, place);
+        let founder = self.user(group, place);
+        Cast::new(&group.session, founder, self.scenario.users, ops, &streams)
     }
 
     fn group(&self, group: GroupIx) -> Option<&Group> {

@@ -28,6 +28,10 @@ pub(super) enum Purpose {
     Text,
     /// How large a document is.
     Size,
+    /// Who else sends in a session.
+    SecondUser,
+    /// What goes wrong with an operation.
+    Disturbance,
 }
 
 /// The streams of one session.
@@ -55,6 +59,8 @@ impl<'a> Streams<'a> {
             Purpose::Think => 2,
             Purpose::Text => 3,
             Purpose::Size => 4,
+            Purpose::SecondUser => 5,
+            Purpose::Disturbance => 6,
         };
         let (model, first, second) = match self.place {
             Place::Closed { vu, iteration } => (1, vu, iteration),
@@ -92,11 +98,16 @@ impl<'a> Streams<'a> {
 
     /// A time span to think for.
     pub(super) fn pause(&self, seq: u16, pause: Pause) -> Duration {
-        let span = pause.max.saturating_sub(pause.min).as_micros();
-        let span = u64::try_from(span).unwrap_or(u64::MAX).saturating_add(1);
-        let above = scaled(self.rng(Purpose::Think, seq).next_u64(), span);
-        pause.min.saturating_add(Duration::from_micros(above))
+        time_of(&mut self.rng(Purpose::Think, seq), pause)
     }
+}
+
+/// A time of a span, in whole microseconds above its shortest.
+pub(super) fn time_of(rng: &mut ChaCha8Rng, span: Pause) -> Duration {
+    let wide = span.max.saturating_sub(span.min).as_micros();
+    let wide = u64::try_from(wide).unwrap_or(u64::MAX).saturating_add(1);
+    let above = scaled(rng.next_u64(), wide);
+    span.min.saturating_add(Duration::from_micros(above))
 }
 
 /// Key of the order in which a lap of an open-model group serves the users.
@@ -150,6 +161,8 @@ mod tests {
                         Purpose::Think,
                         Purpose::Text,
                         Purpose::Size,
+                        Purpose::SecondUser,
+                        Purpose::Disturbance,
                     ] {
                         for seq in [0, 1] {
                             names += 1;

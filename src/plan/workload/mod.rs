@@ -4,10 +4,10 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::model::{OpId, SessionIx, Trait, TraitSet};
-use crate::scenario::{Executor, FileName, Group, Pause, Scenario, SessionIds, SessionSpec};
+use crate::model::{OpId, SessionIx};
+use crate::scenario::{Pause, SessionSpec};
 
-use super::arrival::{self, Place};
+use super::arrival::Place;
 use super::stream::{Purpose, Streams};
 use super::words::Vocabulary;
 use super::{ChatTurn, Step};
@@ -73,66 +73,6 @@ pub(super) fn op_counts(spec: &SessionSpec) -> RangeInclusive<u16> {
     let fewest = (*counts.start()).max(1);
     let most = (*counts.end()).max(fewest);
     fewest.saturating_add(beside)..=most.saturating_add(beside)
-}
-
-/// The traits that all operations of a group have.
-pub(super) fn traits(scenario: &Scenario, group: &Group) -> TraitSet {
-    let mut traits = TraitSet::default();
-    if let SessionSpec::Chat(spec) = &group.session
-        && spec.session_ids == SessionIds::Server
-    {
-        traits = traits.with(Trait::ServerIds);
-    }
-    let shares = |name_of: fn(&SessionSpec) -> Option<&str>| {
-        let name = name_of(&group.session);
-        let same = scenario
-            .groups
-            .iter()
-            .filter(|other| name.is_some() && name_of(&other.session) == name);
-        // Two groups of one user each may act as the same one, so they are not added up.
-        same.map(|other| users_reached(scenario, other)).max() > Some(1)
-    };
-    if shares(shared_file_name) {
-        traits = traits.with(Trait::SameFileName);
-    }
-    if shares(agent) {
-        traits = traits.with(Trait::SameAgent);
-    }
-    let sessions = arrival::session_count(&group.executor);
-    if sessions.is_none_or(|count| count > users_reached(scenario, group)) {
-        traits = traits.with(Trait::ManyShortSessions);
-    }
-    traits
-}
-
-/// How many different users a group acts as.
-fn users_reached(scenario: &Scenario, group: &Group) -> u32 {
-    let users_tried = match group.executor {
-        Executor::ConstantVus { vus, .. } | Executor::PerVuIterations { vus, .. } => vus,
-        Executor::ConstantArrivalRate { .. } => {
-            arrival::session_count(&group.executor).unwrap_or(u32::MAX)
-        }
-    };
-    users_tried.min(scenario.users)
-}
-
-fn shared_file_name(spec: &SessionSpec) -> Option<&str> {
-    match spec {
-        SessionSpec::Upload(spec) => match &spec.file_name {
-            FileName::Same(name) => Some(name),
-            FileName::Unique => None,
-        },
-        SessionSpec::Chat(_) | SessionSpec::Voice(_) | SessionSpec::Recall(_) => None,
-    }
-}
-
-fn agent(spec: &SessionSpec) -> Option<&str> {
-    match spec {
-        SessionSpec::Chat(spec) => Some(&spec.agent),
-        SessionSpec::Voice(spec) => Some(&spec.agent),
-        SessionSpec::Recall(spec) => Some(&spec.agent),
-        SessionSpec::Upload(_) => None,
-    }
 }
 
 /// The operations of a session with their pauses, in order.
