@@ -12,13 +12,16 @@ use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 
 use crate::ledger::{self, Ledger, LedgerError, LedgerReader, Manifest};
-use crate::model::{Finding, GeneratorHealth, LagSample, Micros, OpId, OpKind, Scan, UserIx};
+use crate::model::{
+    Finding, GeneratorHealth, LagSample, Micros, OpId, OpKind, OpRow, Scan, Trait, UserIx,
+};
+use crate::plan::Plan;
 use crate::reconcile::timeline::{Exposure, Timeline};
 use crate::reconcile::{
     self, Context, Judgement, Neighbour, ReadBack, RunEnd, Surroundings, generator, settle,
 };
 use crate::report::render::terminal::{self, Style};
-use crate::report::{Report, Tally};
+use crate::report::{Began, Report, Tally};
 use crate::scenario::Scenario;
 use crate::stats::Latency;
 
@@ -190,7 +193,7 @@ fn judge(folder: &Path) -> anyhow::Result<Judged> {
 
 fn facts(ledger: &LedgerReader) -> anyhow::Result<Facts> {
     let manifest = ledger.manifest()?;
-    let scenario = serde_json::from_str(&manifest.scenario_json)
+    let scenario: Scenario = serde_json::from_str(&manifest.scenario_json)
         .context("could not read the scenario in the ledger")?;
     let ended = match ledger
         .note(DRIVE_END)?
@@ -210,12 +213,13 @@ fn facts(ledger: &LedgerReader) -> anyhow::Result<Facts> {
     let documents_readable = ledger
         .note(FACTS_LISTED)?
         .is_none_or(|listed| listed == true);
+    let plan = Plan::new(scenario.clone(), manifest.seed);
     let mut tally = Tally::default();
     let mut timeline = Timeline::new();
     let (mut last_completed, mut last_invoked) = (Micros(0), Micros(0));
     let mut first_open = None;
     ledger.ops_in_time_order(&mut |row| {
-        tally.push(&row);
+        tally.push(&row, began(&plan, &row));
         timeline.push(&row);
         last_invoked = last_invoked.max(row.invocation.invoked);
         match &row.completion {
@@ -245,6 +249,18 @@ fn facts(ledger: &LedgerReader) -> anyhow::Result<Facts> {
         last_invoked,
         first_open,
     })
+}
+
+/// How an operation came to start when it did, by the plan.
+fn began(plan: &Plan, row: &OpRow) -> Began {
+    let begun = &row.invocation;
+    let is_start = begun.op.seq == 0
+        && (begun.traits.has(Trait::StartsTogether) || plan.is_first_of_vu(begun.op.session));
+    if is_start || begun.traits.has(Trait::SharedConnections) {
+        Began::WithOthers
+    } else {
+        Began::Alone
+    }
 }
 
 fn read_back(facts: &Facts) -> ReadBack {

@@ -245,6 +245,13 @@ impl Plan {
         arrival::session(group, local, self.group_count())
     }
 
+    /// Is it the first session of a virtual user? Those of a group all start at one moment.
+    pub fn is_first_of_vu(&self, session: SessionIx) -> bool {
+        let place = arrival::group_of(session, self.group_count())
+            .and_then(|(group, local)| arrival::place(&self.group(group)?.executor, local));
+        matches!(place, Some(Place::Closed { iteration: 0, .. }))
+    }
+
     /// The n-th arrival of an open-model group, counted from 0, with its start as an offset from
     /// the run's start; `None` behind the last, and when the run has no session numbers left.
     pub fn arrival(&self, group: GroupIx, number: u32) -> Option<(SessionIx, Duration)> {

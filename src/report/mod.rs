@@ -25,7 +25,7 @@ pub use detail::{
 };
 pub use hint::HintDetail;
 pub use next::next_step;
-pub use tally::Tally;
+pub use tally::{Began, Tally};
 pub use version::{ReadError, read, schema_version};
 
 /// Everything that a run has shown. Maps hold one entry for each kind, trait or anomaly that

@@ -9,11 +9,24 @@ use crate::stats::Latency as Histogram;
 
 use super::{Latency, OpCounts, Quantiles, ScheduleLag};
 
+/// How an operation came to start when it did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Began {
+    /// On its own.
+    Alone,
+    /// At one moment with others, of which a machine starts one after the other however idle it
+    /// is; or after a wait for something that others held.
+    WithOthers,
+}
+
 /// Counts and times of all operations. Feed it every row once, in any order.
 #[derive(Debug, Default)]
 pub struct Tally {
     kinds: BTreeMap<OpKind, KindTally>,
-    schedule_lag: Histogram,
+    /// Of the operations that started one by one.
+    steady_lag: Histogram,
+    /// The largest of all.
+    lag_max_us: u64,
     traits: BTreeMap<Trait, u64>,
 }
 
@@ -26,7 +39,7 @@ struct KindTally {
 
 impl Tally {
     /// Takes one operation.
-    pub fn push(&mut self, row: &OpRow) {
+    pub fn push(&mut self, row: &OpRow, start: Began) {
         let begun = &row.invocation;
         let kind = self.kinds.entry(begun.kind).or_default();
         let counter = match row.outcome() {
@@ -37,8 +50,12 @@ impl Tally {
             Outcome::Unknown => &mut kind.counts.unknown,
         };
         *counter += 1;
-        self.schedule_lag
-            .record(begun.invoked.since(begun.intended));
+        let lag = begun.invoked.since(begun.intended);
+        let lag_us = u64::try_from(lag.as_micros()).unwrap_or(u64::MAX);
+        self.lag_max_us = self.lag_max_us.max(lag_us);
+        if start == Began::Alone {
+            self.steady_lag.record(lag);
+        }
         for held in begun.traits.iter() {
             *self.traits.entry(held).or_default() += 1;
         }
@@ -112,13 +129,14 @@ impl Tally {
             .collect()
     }
 
-    /// Actual minus intended start of all operations.
+    /// Actual minus intended start: the quantiles of the operations that began alone, the largest
+    /// of all.
     pub fn schedule_lag(&self) -> ScheduleLag {
-        let all = self.schedule_lag.quantiles();
+        let steady = self.steady_lag.quantiles();
         ScheduleLag {
-            p50: all.p50,
-            p99: all.p99,
-            max: all.max,
+            p50: steady.p50,
+            p99: steady.p99,
+            max: self.lag_max_us,
         }
     }
 
@@ -200,7 +218,7 @@ mod tests {
             row(72, 0, Some(Outcome::Unknown)),
             row(72, 1, None),
         ] {
-            tally.push(&row);
+            tally.push(&row, Began::Alone);
         }
         let planned = BTreeMap::from([(OpKind::Chat, Some(8)), (OpKind::Voice, None)]);
         let recovered = BTreeMap::from([(OpKind::Chat, 1)]);
@@ -217,10 +235,23 @@ mod tests {
     }
 
     #[test]
+    fn a_burst_at_the_start_is_shown_but_is_not_the_rule() {
+        let mut tally = Tally::default();
+        for session in 0..2_000 {
+            let mut burst = row(session, 0, Some(Outcome::Ok));
+            burst.invocation.invoked = Micros(2_000_000);
+            tally.push(&burst, Began::WithOthers);
+            tally.push(&row(session, 1, Some(Outcome::Ok)), Began::Alone);
+        }
+        let lag = tally.schedule_lag();
+        assert_eq!((lag.p50, lag.p99, lag.max), (500, 500, 1_999_000));
+    }
+
+    #[test]
     fn waiting_is_in_one_latency_and_not_in_the_other() {
         let mut tally = Tally::default();
-        tally.push(&row(0, 0, Some(Outcome::Ok)));
-        tally.push(&row(1, 0, None));
+        tally.push(&row(0, 0, Some(Outcome::Ok)), Began::Alone);
+        tally.push(&row(1, 0, None), Began::Alone);
         let chat = tally.latencies()[&OpKind::Chat];
         assert_eq!((chat.service.p50, chat.service.samples), (1_000, 1));
         assert_eq!(chat.from_intended.p50, 1_500);
