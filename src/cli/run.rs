@@ -192,7 +192,7 @@ async fn carry_out(
     };
     let (events, collector, lags) = collect(prepared, &ledger, bars);
     live.phase(Phase::Driving);
-    let driven = drive_plan(prepared, &events, signals).await;
+    let driven = drive_plan(prepared, &events, &collector, signals).await;
     ledger.note(judge::DRIVE_END, drive_end(driven.end))?;
     ledger.note(judge::DRIVE_ENDED_US, driven.ended_at.0)?;
     ledger.note(judge::DROPPED_ARRIVALS, driven.dropped_arrivals)?;
@@ -276,6 +276,7 @@ fn drive_end(end: DriveEnd) -> RunEndNote {
         DriveEnd::Finished => RunEndNote::Finished,
         DriveEnd::Interrupted => RunEndNote::Interrupted,
         DriveEnd::TargetLost => RunEndNote::TargetLost,
+        DriveEnd::TargetThrottled => RunEndNote::TargetThrottled,
     }
 }
 
@@ -300,6 +301,7 @@ fn collect(
 async fn drive_plan(
     prepared: &Prepared,
     events: &mpsc::Sender<Event>,
+    collector: &CollectorHandle,
     signals: &Signals,
 ) -> DriveReport {
     let config = DriveConfig {
@@ -310,6 +312,9 @@ async fn drive_plan(
             AuthKind::Dev => TokenSource::Dev,
             AuthKind::None => TokenSource::None,
         },
+        // An embedded lab is started for its run.
+        target_just_started: prepared.plan.scenario().target.url.is_none(),
+        unrecorded: collector.failed(),
     };
     let plan = Arc::clone(&prepared.plan);
     drive::drive(plan, config, events.clone(), signals.drive.clone()).await

@@ -8,10 +8,15 @@ use super::pulse::Sign;
 use crate::canary;
 use crate::model::limits::{DETAIL_CHARS_MAX, EXCERPT_CHARS_AROUND};
 use crate::model::{CanaryId, Echo, Exactness, Outcome, Promise, SeenCanary};
+use crate::plan::Question;
 use crate::wire::{Exchange, Fault};
 
 /// A longer session id is not used: it would be repeated in every request of the session.
 const SESSION_ID_BYTES_MAX: usize = 256;
+
+/// Characters of a text that are looked at before it is cut to a detail: a credential in what is
+/// kept must be whole to be known.
+const DETAIL_CHARS_READ: usize = 40 * DETAIL_CHARS_MAX;
 
 /// What an operation came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +26,7 @@ pub(super) struct Judged {
     pub(super) echo: Echo,
     /// The session that the answer named.
     pub(super) server_session: Option<String>,
+    /// Why it is not `ok`, in words that may be the target's: to be masked and cut by [`detail`].
     pub(super) detail: Option<String>,
     /// Texts in which another user's canary was found.
     pub(super) bleed: Vec<Bleed>,
@@ -130,6 +136,25 @@ impl Reader<'_> {
         }
     }
 
+    /// Judges the answer to a question, in which the canary of any turn of this user is right.
+    pub(super) fn question(&self, exchange: &Exchange, question: &Question) -> Judged {
+        let mut judged = self.chat(exchange);
+        judged.promise = Promise::NONE;
+        let told = match &exchange.body {
+            Ok(body) => self.look(&String::from_utf8_lossy(body)).other_op,
+            Err(_) => false,
+        };
+        judged.echo = match judged.echo {
+            Echo::Foreign => Echo::Foreign,
+            Echo::Own | Echo::None | Echo::NotExpected if question.before_telling => {
+                Echo::NotExpected
+            }
+            Echo::None if told => Echo::Own,
+            echo @ (Echo::Own | Echo::None | Echo::NotExpected) => echo,
+        };
+        judged
+    }
+
     /// Judges the answer to an upload of so many blocks.
     pub(super) fn upload(&self, exchange: &Exchange, blocks: u16) -> Judged {
         let body = match success(exchange) {
@@ -222,14 +247,19 @@ pub(super) fn sign(exchange: &Exchange) -> Sign {
 pub(super) fn sign_of_fault(fault: &Fault) -> Sign {
     match fault {
         Fault::Dial(_) | Fault::Broken(_) => Sign::Gone,
-        Fault::Timeout(_) => Sign::Silent,
+        Fault::Timeout(_) | Fault::GivenUp(_) => Sign::Silent,
         Fault::Malformed(_) | Fault::TooLarge => Sign::Answered,
     }
 }
 
-/// A text cut to what is kept as a detail.
+/// A masked text, cut to what is kept as a detail.
+pub(super) fn detail(masked: &str) -> String {
+    masked.chars().take(DETAIL_CHARS_MAX).collect()
+}
+
+/// A text cut to what is looked at before it is masked.
 pub(super) fn short(text: &str) -> String {
-    text.chars().take(DETAIL_CHARS_MAX).collect()
+    text.chars().take(DETAIL_CHARS_READ).collect()
 }
 
 /// The body of a success, or how the operation failed.
@@ -246,6 +276,7 @@ fn success(exchange: &Exchange) -> Result<&[u8], Judged> {
     };
     match exchange.status {
         Some(200..=299) => Ok(body),
+        Some(429) => Err(Judged::failed(Outcome::Refused, throttled(exchange, body))),
         Some(400..=599) => Err(Judged::failed(
             Outcome::Refused,
             String::from_utf8_lossy(body),
@@ -258,7 +289,25 @@ fn success(exchange: &Exchange) -> Result<&[u8], Judged> {
     }
 }
 
+/// A refusal for want of room, with the time that the target asks for.
+fn throttled(exchange: &Exchange, body: &[u8]) -> String {
+    let mut text = "refused with 429".to_owned();
+    if let Some(after) = &exchange.retry_after {
+        // Otherwise it is a date.
+        let is_seconds = after.bytes().all(|byte| byte.is_ascii_digit());
+        text = format!(
+            "{text}, Retry-After {after}{}",
+            if is_seconds { " s" } else { "" }
+        );
+    }
+    if body.is_empty() {
+        text
+    } else {
+        format!("{text}: {}", String::from_utf8_lossy(body))
+    }
+}
+
 fn not_promised(error: &serde_json::Error, body: &[u8]) -> String {
-    let begin = String::from_utf8_lossy(body.get(..DETAIL_CHARS_MAX).unwrap_or(body));
+    let begin = String::from_utf8_lossy(body.get(..DETAIL_CHARS_READ).unwrap_or(body));
     format!("not the promised JSON ({error}): {begin}")
 }

@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 
 use crate::event::{Event, Sink};
 use crate::model::limits::EVENT_QUEUE_MAX;
+use crate::stop::{Stop, StopLevel, Stopper, stop_pair};
 
 /// Events taken from the queue at once.
 const BATCH_MAX: usize = 1_024;
@@ -22,6 +23,7 @@ pub struct Collector;
 #[derive(Debug)]
 pub struct CollectorHandle {
     thread: JoinHandle<Vec<String>>,
+    failed: Stop,
 }
 
 /// What a collector has to say at the end.
@@ -40,13 +42,20 @@ impl Collector {
 
     /// Starts a thread that tells all events to all sinks. It ends when every sender is dropped.
     pub fn start(queue: mpsc::Receiver<Event>, sinks: Vec<Box<dyn Sink>>) -> CollectorHandle {
+        let (stopper, failed) = stop_pair();
         CollectorHandle {
-            thread: thread::spawn(move || collect(queue, sinks)),
+            thread: thread::spawn(move || collect(queue, sinks, &stopper)),
+            failed,
         }
     }
 }
 
 impl CollectorHandle {
+    /// Asks for an end as soon as a sink has failed: what happens then is no longer recorded.
+    pub fn failed(&self) -> Stop {
+        self.failed.clone()
+    }
+
     /// Waits until every sender is dropped and everything is told. Blocks: drop your own senders
     /// first.
     pub fn finish(self) -> CollectorReport {
@@ -57,7 +66,11 @@ impl CollectorHandle {
     }
 }
 
-fn collect(mut receiver: mpsc::Receiver<Event>, mut sinks: Vec<Box<dyn Sink>>) -> Vec<String> {
+fn collect(
+    mut receiver: mpsc::Receiver<Event>,
+    mut sinks: Vec<Box<dyn Sink>>,
+    stopper: &Stopper,
+) -> Vec<String> {
     let mut errors = Vec::new();
     let mut batch = Vec::with_capacity(BATCH_MAX);
     while receiver.blocking_recv_many(&mut batch, BATCH_MAX) > 0 {
@@ -65,6 +78,7 @@ fn collect(mut receiver: mpsc::Receiver<Event>, mut sinks: Vec<Box<dyn Sink>>) -
             sinks.retain_mut(|sink| match sink.event(&event) {
                 Ok(()) => true,
                 Err(error) => {
+                    stopper.ask(StopLevel::Drain);
                     errors.push(error.to_string());
                     false
                 }
@@ -131,11 +145,14 @@ mod tests {
         ];
         let (sender, queue) = Collector::queue();
         let handle = Collector::start(queue, sinks);
+        let failed = handle.failed();
+        assert_eq!(failed.level(), StopLevel::Run);
         for at in 0..5_000 {
             sender.blocking_send(event(at)).unwrap();
         }
         drop(sender);
         let report = handle.finish();
+        assert_eq!(failed.level(), StopLevel::Drain);
         assert_eq!(report.sink_errors, ["the disk is full"]);
         assert_eq!(*taken[0].lock().unwrap(), 3);
         assert_eq!(*taken[1].lock().unwrap(), 5_000);

@@ -1,7 +1,7 @@
 //! What all sessions of a drive share: the target, the clock, and where events go.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use hyper::Uri;
@@ -9,15 +9,16 @@ use hyper::header::HeaderValue;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
-use super::DriveConfig;
+use super::breaker::Breaker;
 use super::pulse::{Pulse, Sign, Suspicion};
 use super::resources;
+use super::{DriveConfig, DriveEnd};
 use crate::auth::TokenSource;
 use crate::clock::RunClock;
 use crate::event::Event;
-use crate::model::{Completion, Invocation, ResourceSample, RunId};
+use crate::model::{Completion, GroupIx, Invocation, ResourceSample, RunId, UserIx};
 use crate::plan::Plan;
-use crate::scenario::Target;
+use crate::scenario::{Connections, Target};
 use crate::stop::Stop;
 use crate::wire::{Dialer, Endpoint, EndpointError, HttpClient, connections_max};
 
@@ -37,6 +38,9 @@ pub(super) struct Engine {
     pub(super) halt: Stop,
     events: mpsc::Sender<Event>,
     pulse: Pulse,
+    breaker: Breaker,
+    /// The target was just started, and no operation has ended yet.
+    just_started: AtomicBool,
     in_flight: AtomicU32,
     dropped_arrivals: AtomicU64,
 }
@@ -82,16 +86,18 @@ impl Engine {
             connections_max(),
         ));
         Ok(Self {
-            plan,
             run: config.run,
             clock: config.clock,
             tokens: config.tokens,
-            http: HttpClient::new(Arc::clone(&dialer)),
+            http: HttpClient::new(Arc::clone(&dialer), shared_connections(&plan)),
+            plan,
             dialer,
             routes,
             halt,
             events,
             pulse: Pulse::new(config.clock.now()),
+            breaker: Breaker::default(),
+            just_started: AtomicBool::new(config.target_just_started),
             in_flight: AtomicU32::new(0),
             dropped_arrivals: AtomicU64::new(0),
         })
@@ -99,6 +105,11 @@ impl Engine {
 
     pub(super) fn target(&self) -> &Target {
         &self.plan.scenario().target
+    }
+
+    /// The name that a user goes by at the target.
+    pub(super) fn user_name(&self, user: UserIx) -> String {
+        self.plan.scenario().user_name(self.run, user)
     }
 
     /// Tells that an operation begins; nothing of it may be written before.
@@ -119,6 +130,10 @@ impl Engine {
         sign: Sign,
     ) -> Result<(), NobodyListens> {
         self.pulse.note(sign, completion.completed);
+        self.breaker.note(&completion);
+        if self.is_first_after_start() {
+            self.just_started.store(false, Ordering::Relaxed);
+        }
         self.tell(Event::Completed(completion)).await
     }
 
@@ -146,17 +161,27 @@ impl Engine {
         self.dropped_arrivals.load(Ordering::Relaxed)
     }
 
-    /// Returns once the target can no longer be reached.
-    pub(super) async fn lost(&self) {
+    /// Is an operation that begins now among the first of a target that was just started?
+    pub(super) fn is_first_after_start(&self) -> bool {
+        self.just_started.load(Ordering::Relaxed)
+    }
+
+    /// Returns once there is no use in going on: the target can no longer be reached, or turns too
+    /// much away.
+    pub(super) async fn given_up(&self) -> DriveEnd {
         loop {
             sleep(PULSE_EVERY).await;
-            let gone = match self.pulse.suspicion(self.clock.now()) {
+            let now = self.clock.now();
+            let gone = match self.pulse.suspicion(now) {
                 Suspicion::None => false,
                 Suspicion::Ask => self.refuses_connections().await,
                 Suspicion::Certain => true,
             };
             if gone {
-                return;
+                return DriveEnd::TargetLost;
+            }
+            if self.breaker.is_open(now) {
+                return DriveEnd::TargetThrottled;
             }
         }
     }
@@ -175,4 +200,14 @@ impl Engine {
         // Waiting for a place says nothing about the target.
         !self.dialer.full() && self.dialer.dial().await.is_err()
     }
+}
+
+/// The groups whose users share connections, and how many.
+fn shared_connections(plan: &Plan) -> Vec<(GroupIx, u32)> {
+    let groups = plan.scenario().groups.iter();
+    let shared = groups.filter_map(|group| match group.connections {
+        Connections::Own => None,
+        Connections::Shared(connections) => Some((group.ix, connections)),
+    });
+    shared.collect()
 }

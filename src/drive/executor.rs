@@ -15,6 +15,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use super::engine::Engine;
+use super::gate::{self, Member};
 use super::session::{self, Ended, Start};
 use crate::model::{GroupIx, Micros};
 use crate::scenario::{Executor, Group};
@@ -50,6 +51,13 @@ struct Vu {
     end: Micros,
     /// From here on no operation is started.
     cutoff: Micros,
+}
+
+/// Do the virtual users of a group wait for each other?
+#[derive(Clone, Copy)]
+enum Starts {
+    Together,
+    Apart,
 }
 
 /// The arrivals of one open-model group.
@@ -121,15 +129,20 @@ fn start_group(engine: &Arc<Engine>, group: &Group, base: Micros, life: &Life) {
         end: start + end,
         cutoff: start + end + group.graceful_stop,
     };
+    let starts = if group.starts_together {
+        Starts::Together
+    } else {
+        Starts::Apart
+    };
     match group.executor {
         Executor::ConstantVus { vus, duration } => {
-            start_vus(engine, vus, vu(duration, u32::MAX), life);
+            start_vus(engine, vus, vu(duration, u32::MAX), starts, life);
         }
         Executor::PerVuIterations {
             vus,
             iterations,
             max_duration,
-        } => start_vus(engine, vus, vu(max_duration, iterations), life),
+        } => start_vus(engine, vus, vu(max_duration, iterations), starts, life),
         Executor::ConstantArrivalRate {
             rate: _,
             time_unit: _,
@@ -149,23 +162,29 @@ fn start_group(engine: &Arc<Engine>, group: &Group, base: Micros, life: &Life) {
     }
 }
 
-fn start_vus(engine: &Arc<Engine>, vus: u32, first: Vu, life: &Life) {
+fn start_vus(engine: &Arc<Engine>, vus: u32, first: Vu, starts: Starts, life: &Life) {
+    let mut members = match starts {
+        Starts::Together => gate::members(engine.clock, vus, gate::LATE_MAX),
+        Starts::Apart => Vec::new(),
+    };
     for number in 0..vus {
         let vu = Vu { number, ..first };
+        let member = members.pop();
         let (engine, life) = (Arc::clone(engine), life.clone());
         tokio::spawn(async move {
             let mut halt = engine.halt.clone();
             tokio::select! {
-                () = run_vu(&engine, vu) => {}
+                () = run_vu(&engine, vu, member.as_ref()) => {}
                 () = halt.reached(StopLevel::Leave) => {}
             }
+            drop(member);
             drop(engine);
             drop(life);
         });
     }
 }
 
-async fn run_vu(engine: &Arc<Engine>, vu: Vu) {
+async fn run_vu(engine: &Arc<Engine>, vu: Vu, gate: Option<&Member>) {
     let mut start = vu.start;
     for iteration in 0..vu.sessions_max {
         if session::wait(engine, start, vu.end).await.is_err() {
@@ -180,6 +199,7 @@ async fn run_vu(engine: &Arc<Engine>, vu: Vu) {
                 session,
                 planned: start,
                 cutoff: vu.cutoff,
+                gate,
             },
         )
         .await;
@@ -213,12 +233,13 @@ fn pace(engine: &Arc<Engine>, arrivals: &Arrivals, runtime: &Handle, life: &Life
             session,
             planned,
             cutoff: arrivals.cutoff,
+            gate: None,
         };
         runtime.spawn(arrive(Arc::clone(engine), start, place, life.clone()));
     }
 }
 
-async fn arrive(engine: Arc<Engine>, start: Start, place: Running, life: Life) {
+async fn arrive(engine: Arc<Engine>, start: Start<'static>, place: Running, life: Life) {
     let mut halt = engine.halt.clone();
     tokio::select! {
         _ = session::run(&engine, start) => {}

@@ -6,9 +6,11 @@
 #![expect(clippy::disallowed_methods, reason = "sessions are tasks")]
 
 mod answer;
+mod breaker;
 mod collector;
 mod engine;
 mod executor;
+mod gate;
 mod identity;
 mod preflight;
 mod pulse;
@@ -57,6 +59,10 @@ pub struct DriveConfig {
     pub clock: RunClock,
     /// Where credentials come from.
     pub tokens: TokenSource,
+    /// Was the target started for this run, so that the first operation is its very first?
+    pub target_just_started: bool,
+    /// Asks for an end where what happens can no longer be recorded.
+    pub unrecorded: Stop,
 }
 
 /// How a drive ended.
@@ -81,12 +87,14 @@ pub enum DriveEnd {
     Interrupted,
     /// The target can no longer be reached.
     TargetLost,
+    /// The target turned away more than a fifth of what it was sent within ten seconds.
+    TargetThrottled,
 }
 
 /// Carries out a plan and tells everything that happens.
 ///
 /// At [`StopLevel::Drain`] nothing new is started and what is in flight may end, for at most ten
-/// seconds; at [`StopLevel::Leave`] it returns at once. Operations that are cut off then have no
+/// seconds, as also where nothing can be recorded any more, or the target turns too much away; at [`StopLevel::Leave`] it returns at once. Operations that are cut off then have no
 /// `Completed` event.
 pub async fn drive(
     plan: Arc<Plan>,
@@ -108,10 +116,12 @@ pub async fn drive(
     engine.sample().await;
     let sampler = tokio::spawn(sample_every_second(Arc::clone(&engine)));
     let mut alive = executor::start(&engine);
+    let mut unrecorded = config.unrecorded.clone();
     let end = tokio::select! {
         () = alive.ended() => DriveEnd::Finished,
-        () = engine.lost() => DriveEnd::TargetLost,
+        end = engine.given_up() => end,
         () = stop.reached(StopLevel::Drain) => DriveEnd::Interrupted,
+        () = unrecorded.reached(StopLevel::Drain) => DriveEnd::Interrupted,
     };
     let end = match end {
         DriveEnd::Finished => tokio::select! {
@@ -120,7 +130,7 @@ pub async fn drive(
             }
             () = stop.reached(StopLevel::Leave) => DriveEnd::Finished,
         },
-        DriveEnd::Interrupted => {
+        DriveEnd::Interrupted | DriveEnd::TargetThrottled => {
             wind_down(&mut alive, &halter, &mut stop, DRAIN_LIMIT).await;
             end
         }

@@ -10,7 +10,9 @@ use url::Url;
 
 use crate::clock::RunClock;
 use crate::model::UserIx;
-use crate::wire::{DialError, Dialer, Endpoint, EndpointError, Fault, HttpClient, OutBody};
+use crate::wire::{
+    DialError, Dialer, Endpoint, EndpointError, Fault, HttpClient, Lane, Manner, OutBody,
+};
 
 /// Why nothing should be sent. Fits after "could not ".
 #[derive(Debug, thiserror::Error)]
@@ -52,11 +54,13 @@ pub async fn preflight(
     let target = endpoint.to_string();
     let authority = endpoint.authority();
     let dialer = Dialer::new(endpoint, RunClock::start(), timeout, 1);
-    let client = HttpClient::new(Arc::new(dialer));
+    let client = HttpClient::new(Arc::new(dialer), []);
     let mut request = Request::new(OutBody::empty());
     *request.uri_mut() = uri;
     request.headers_mut().insert(HOST, authority);
-    let exchange = client.exchange(UserIx(0), request, timeout).await;
+    let exchange = client
+        .exchange(Lane::Own(UserIx(0)), request, Manner::within(timeout))
+        .await;
     match (exchange.body, exchange.status) {
         (Err(fault), _) => Err(PreflightError::Unreachable {
             target,
@@ -83,7 +87,8 @@ fn reason(fault: &Fault) -> String {
         | Fault::Broken(_)
         | Fault::Malformed(_)
         | Fault::TooLarge
-        | Fault::Timeout(_) => fault.to_string(),
+        | Fault::Timeout(_)
+        | Fault::GivenUp(_) => fault.to_string(),
     }
 }
 

@@ -3,6 +3,8 @@
 use std::convert::Infallible;
 use std::fmt;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -16,7 +18,37 @@ enum Source {
     Pieces {
         pieces: Box<dyn Iterator<Item = Bytes> + Send>,
         bytes_left: u64,
+        cut: Option<Cut>,
     },
+}
+
+/// Where a body breaks off although more of it was announced.
+#[derive(Debug, Clone)]
+pub(super) struct Cut {
+    bytes_left: u64,
+    reached: Arc<AtomicBool>,
+    /// Bytes that are sent, and bytes that were announced.
+    pub(super) share: (u64, u64),
+}
+
+impl Cut {
+    /// Is everything handed over that is to be sent?
+    pub(super) fn is_reached(&self) -> bool {
+        self.reached.load(Ordering::Relaxed)
+    }
+
+    /// What may still be sent of a piece; `None` if nothing.
+    fn take(&mut self, pieces: &mut dyn Iterator<Item = Bytes>) -> Option<Bytes> {
+        if self.bytes_left == 0 {
+            self.reached.store(true, Ordering::Relaxed);
+            return None;
+        }
+        let mut piece = pieces.next()?;
+        let bytes_max = usize::try_from(self.bytes_left).unwrap_or(usize::MAX);
+        piece.truncate(bytes_max);
+        self.bytes_left -= piece.len() as u64;
+        Some(piece)
+    }
 }
 
 impl OutBody {
@@ -36,7 +68,36 @@ impl OutBody {
         Self(Source::Pieces {
             pieces,
             bytes_left: bytes_total,
+            cut: None,
         })
+    }
+
+    /// Lets a body of pieces break off after so many thousandths of its bytes, at least one byte
+    /// before its end. The exchange then closes the connection.
+    #[must_use]
+    pub fn cut_after(mut self, per_mille: u16) -> Self {
+        if let Source::Pieces {
+            bytes_left, cut, ..
+        } = &mut self.0
+        {
+            let share = u128::from(*bytes_left) * u128::from(per_mille) / 1_000;
+            let sent = u64::try_from(share)
+                .unwrap_or(u64::MAX)
+                .min(bytes_left.saturating_sub(1));
+            *cut = Some(Cut {
+                bytes_left: sent,
+                reached: Arc::default(),
+                share: (sent, *bytes_left),
+            });
+        }
+        self
+    }
+
+    pub(super) fn cut(&self) -> Option<Cut> {
+        match &self.0 {
+            Source::Whole(_) => None,
+            Source::Pieces { cut, .. } => cut.clone(),
+        }
     }
 }
 
@@ -58,9 +119,24 @@ impl Body for OutBody {
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         let piece = match &mut self.0 {
             Source::Whole(bytes) => bytes.take(),
-            Source::Pieces { pieces, bytes_left } => pieces.next().inspect(|piece| {
-                *bytes_left = bytes_left.saturating_sub(piece.len() as u64);
-            }),
+            Source::Pieces {
+                pieces,
+                bytes_left,
+                cut,
+            } => {
+                let piece = match cut {
+                    Some(cut) => match cut.take(pieces.as_mut()) {
+                        Some(piece) => Some(piece),
+                        // Nobody wakes it: the exchange looks at the cut itself.
+                        None => return Poll::Pending,
+                    },
+                    None => pieces.next(),
+                };
+                if let Some(piece) = &piece {
+                    *bytes_left = bytes_left.saturating_sub(piece.len() as u64);
+                }
+                piece
+            }
         };
         Poll::Ready(piece.map(|bytes| Ok(Frame::data(bytes))))
     }

@@ -3,6 +3,7 @@
 //! A connection is driven by the task that uses it: no second task, no channel between threads,
 //! and dropping the exchange closes the connection.
 
+use std::collections::HashMap;
 use std::error::Error as _;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -14,16 +15,21 @@ use bytes::{Bytes, BytesMut};
 use hyper::body::{Body, Incoming};
 use hyper::client::conn::TrySendError;
 use hyper::client::conn::http1::{self, SendRequest};
-use hyper::{Request, Response};
+use hyper::header::RETRY_AFTER;
+use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
-use tokio::time::timeout;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{sleep, timeout};
 
-use super::body::OutBody;
+use super::body::{Cut, OutBody};
 use super::dial::{DialError, Dialer};
-use super::pool::Pool;
+use super::pool::{Lane, Pool};
 use super::tap::{Link, Tap};
 use crate::model::limits::ANSWER_BYTES_MAX;
-use crate::model::{Micros, UserIx};
+use crate::model::{GroupIx, Micros};
+
+/// Characters of a `Retry-After` that are kept.
+const RETRY_AFTER_CHARS_MAX: usize = 40;
 
 /// How one request went.
 #[derive(Debug)]
@@ -34,6 +40,8 @@ pub struct Exchange {
     pub completed: Micros,
     /// The status, once its line was read.
     pub status: Option<u16>,
+    /// When the target wants to be asked again, in its words; of an answer with status 429 only.
+    pub retry_after: Option<String>,
     /// The whole body of the answer, or why there is none.
     pub body: Result<Bytes, Fault>,
 }
@@ -56,13 +64,35 @@ pub enum Fault {
     /// The time limit of the operation was reached.
     #[error("no whole answer within {} ms", .0.as_millis())]
     Timeout(Duration),
+    /// The client gave it up on purpose, as its plan wants; the text says how.
+    #[error("{0}")]
+    GivenUp(String),
 }
 
-/// Sends requests to one target and keeps connections alive, each for one user.
+/// How one request is carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Manner {
+    /// It is given up after this time.
+    pub limit: Duration,
+    /// The client hangs up on purpose after this time, whatever is in flight then.
+    pub cancel_after: Option<Duration>,
+    /// How long the client waits between the answer's head and its body.
+    pub read_pause: Duration,
+}
+
+/// Sends requests to one target and keeps connections alive, each for one lane.
 #[derive(Debug)]
 pub struct HttpClient {
     dialer: Arc<Dialer>,
     pool: Mutex<Pool<Connection>>,
+    /// Of each group that shares connections, those that are not in use.
+    shared: HashMap<GroupIx, Arc<Semaphore>>,
+}
+
+/// A connection of a lane that may be used, until this is dropped.
+#[derive(Debug)]
+pub struct Seat {
+    _permit: Option<OwnedSemaphorePermit>,
 }
 
 type Driver = http1::Connection<TokioIo<Link>, OutBody>;
@@ -79,6 +109,7 @@ struct Connection {
 struct Progress {
     tap: Option<Arc<Tap>>,
     status: Option<u16>,
+    retry_after: Option<String>,
 }
 
 struct Failed {
@@ -87,30 +118,94 @@ struct Failed {
     untouched: Option<Request<OutBody>>,
 }
 
-impl HttpClient {
-    /// A client without a connection yet.
-    pub fn new(dialer: Arc<Dialer>) -> Self {
+impl Manner {
+    /// Undisturbed, within this time.
+    pub fn within(limit: Duration) -> Self {
         Self {
-            dialer,
-            pool: Mutex::new(Pool::new()),
+            limit,
+            cancel_after: None,
+            read_pause: Duration::ZERO,
         }
     }
 
-    /// Sends one request, once, for a user, and reads the answer; gives up after `limit`.
+    /// When the exchange ends at the latest, and why.
+    fn end(self) -> (Duration, Fault) {
+        match self.cancel_after {
+            Some(after) if after < self.limit => {
+                let text = format!("cancelled after {} ms", after.as_millis());
+                (after, Fault::GivenUp(text))
+            }
+            Some(_) | None => (self.limit, Fault::Timeout(self.limit)),
+        }
+    }
+}
+
+impl HttpClient {
+    /// A client without a connection yet. Each group of `shared` has so many connections, at
+    /// least one, that its users take turns on.
+    pub fn new(dialer: Arc<Dialer>, shared: impl IntoIterator<Item = (GroupIx, u32)>) -> Self {
+        let seats = |connections: u32| {
+            let connections = usize::try_from(connections).unwrap_or(usize::MAX);
+            Arc::new(Semaphore::new(connections.clamp(1, Semaphore::MAX_PERMITS)))
+        };
+        Self {
+            dialer,
+            pool: Mutex::new(Pool::new()),
+            shared: shared
+                .into_iter()
+                .map(|(group, connections)| (group, seats(connections)))
+                .collect(),
+        }
+    }
+
+    /// Waits until a connection of the lane may be used, first come, first served. A user's own
+    /// may always be.
+    pub async fn seat(&self, lane: Lane) -> Seat {
+        let seats = match lane {
+            Lane::Own(_) => None,
+            Lane::Shared(group) => self.shared.get(&group),
+        };
+        let permit = match seats {
+            // It is never closed, so there is no error to be told.
+            Some(seats) => Arc::clone(seats).acquire_owned().await.ok(),
+            None => None,
+        };
+        Seat { _permit: permit }
+    }
+
+    /// Opens the lane's connection before it is needed. That there is none is told to the request
+    /// that needs it.
+    pub async fn open_ahead(&self, lane: Lane) {
+        while let Some(mut kept) = self.kept(lane) {
+            if kept.usable().await {
+                self.keep(lane, kept);
+                return;
+            }
+        }
+        if let Ok(mut opened) = self.open().await
+            && opened.usable().await
+        {
+            self.keep(lane, opened);
+        }
+    }
+
+    /// Sends one request, once, and reads the answer. Who sends on a shared lane needs a
+    /// [`Seat`].
     pub async fn exchange(
         &self,
-        user: UserIx,
+        lane: Lane,
         request: Request<OutBody>,
-        limit: Duration,
+        manner: Manner,
     ) -> Exchange {
         let mut progress = Progress::default();
-        let body = timeout(limit, self.run(user, request, &mut progress))
-            .await
-            .unwrap_or(Err(Fault::Timeout(limit)));
+        let (limit, fault) = manner.end();
+        let running = self.run(lane, request, manner.read_pause, &mut progress);
+        let body = timeout(limit, running).await.unwrap_or(Err(fault));
         Exchange {
             sent: progress.tap.and_then(|tap| tap.sent()),
             completed: self.dialer.clock().now(),
             status: progress.status,
+            retry_after: progress.retry_after,
             body,
         }
     }
@@ -119,19 +214,20 @@ impl HttpClient {
     /// the same request: that is not a retry, because the target has seen nothing.
     async fn run(
         &self,
-        user: UserIx,
+        lane: Lane,
         mut request: Request<OutBody>,
+        read_pause: Duration,
         progress: &mut Progress,
     ) -> Result<Bytes, Fault> {
-        while let Some(mut connection) = self.kept(user) {
+        while let Some(mut connection) = self.kept(lane) {
             connection.tap.arm();
             progress.tap = Some(Arc::clone(&connection.tap));
             if !connection.usable().await {
                 continue;
             }
-            match connection.exchange(request, progress).await {
+            match connection.exchange(request, read_pause, progress).await {
                 Ok(body) => {
-                    self.keep(user, connection);
+                    self.keep(lane, connection);
                     return Ok(body);
                 }
                 Err(failed) => match failed.untouched {
@@ -146,9 +242,9 @@ impl HttpClient {
         if !connection.usable().await {
             return Err(Fault::Broken("closed at once".to_owned()));
         }
-        let body = connection.exchange(request, progress).await;
+        let body = connection.exchange(request, read_pause, progress).await;
         let body = body.map_err(|failed| failed.fault)?;
-        self.keep(user, connection);
+        self.keep(lane, connection);
         Ok(body)
     }
 
@@ -173,15 +269,15 @@ impl HttpClient {
         })
     }
 
-    fn kept(&self, user: UserIx) -> Option<Connection> {
+    fn kept(&self, lane: Lane) -> Option<Connection> {
         let now = self.dialer.clock().now();
-        self.pool().take(user, now)
+        self.pool().take(lane, now)
     }
 
-    fn keep(&self, user: UserIx, connection: Connection) {
+    fn keep(&self, lane: Lane, connection: Connection) {
         if connection.driver.is_some() {
             let now = self.dialer.clock().now();
-            self.pool().put(user, connection, now);
+            self.pool().put(lane, connection, now);
         }
     }
 
@@ -219,10 +315,15 @@ impl Connection {
     async fn exchange(
         &mut self,
         request: Request<OutBody>,
+        read_pause: Duration,
         progress: &mut Progress,
     ) -> Result<Bytes, Failed> {
         let response = self.head(request).await?;
         progress.status = Some(response.status().as_u16());
+        progress.retry_after = retry_after(&response);
+        if !read_pause.is_zero() {
+            sleep(read_pause).await;
+        }
         self.body(response.into_body())
             .await
             .map_err(|fault| Failed {
@@ -232,17 +333,29 @@ impl Connection {
     }
 
     async fn head(&mut self, request: Request<OutBody>) -> Result<Response<Incoming>, Failed> {
+        let cut = request.body().cut();
         let mut response = pin!(self.sender.try_send_request(request));
         let driver = &mut self.driver;
-        let result: Result<_, TrySendError<Request<OutBody>>> = poll_fn(|context| {
+        let result: Option<Result<_, TrySendError<Request<OutBody>>>> = poll_fn(|context| {
             poll_driver(driver, context);
-            response.as_mut().poll(context)
+            match response.as_mut().poll(context) {
+                Poll::Ready(result) => Poll::Ready(Some(result)),
+                // The driver has written what it was given, as far as the target takes it.
+                Poll::Pending if cut.as_ref().is_some_and(Cut::is_reached) => Poll::Ready(None),
+                Poll::Pending => Poll::Pending,
+            }
         })
         .await;
-        result.map_err(|mut refused| Failed {
-            untouched: refused.take_message(),
-            fault: fault(refused.error()),
-        })
+        match result {
+            Some(result) => result.map_err(|mut refused| Failed {
+                untouched: refused.take_message(),
+                fault: fault(refused.error()),
+            }),
+            None => Err(Failed {
+                untouched: None,
+                fault: cut_short(cut.as_ref()),
+            }),
+        }
     }
 
     /// Most answers come in one frame, which is then passed on as it is.
@@ -288,6 +401,19 @@ fn poll_driver(driver: &mut Option<Box<Driver>>, context: &mut Context<'_>) {
     {
         *driver = None;
     }
+}
+
+fn cut_short(cut: Option<&Cut>) -> Fault {
+    let (sent, announced) = cut.map_or((0, 0), |cut| cut.share);
+    Fault::GivenUp(format!("broken off after {sent} of {announced} bytes"))
+}
+
+fn retry_after(response: &Response<Incoming>) -> Option<String> {
+    if response.status() != StatusCode::TOO_MANY_REQUESTS {
+        return None;
+    }
+    let text = response.headers().get(RETRY_AFTER)?.to_str().ok()?;
+    Some(text.trim().chars().take(RETRY_AFTER_CHARS_MAX).collect())
 }
 
 fn fault(error: &hyper::Error) -> Fault {

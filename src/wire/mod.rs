@@ -17,6 +17,7 @@ mod tests;
 
 pub use body::OutBody;
 pub use dial::{DialError, Dialer, Endpoint, EndpointError, connections_max};
-pub use http::{Exchange, Fault, HttpClient};
+pub use http::{Exchange, Fault, HttpClient, Manner, Seat};
+pub use pool::Lane;
 pub use socket::{OpenError, Socket, Text};
 pub use tap::{Link, Tap};

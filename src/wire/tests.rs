@@ -11,28 +11,28 @@ use tokio::time::sleep;
 use url::Url;
 
 use super::fake::{Fake, Reply, json, nobody};
-use super::{DialError, Dialer, Endpoint, Exchange, Fault, HttpClient, OutBody};
+use super::{DialError, Dialer, Endpoint, Exchange, Fault, HttpClient, Lane, Manner, OutBody};
 use crate::clock::RunClock;
 use crate::model::UserIx;
 use crate::model::limits::ANSWER_BYTES_MAX;
 
-const A: UserIx = UserIx(0);
-const B: UserIx = UserIx(1);
+const A: Lane = Lane::Own(UserIx(0));
+const B: Lane = Lane::Own(UserIx(1));
 const LIMIT: Duration = Duration::from_secs(10);
 
 fn client(url: &Url, connections_max: usize) -> HttpClient {
     let endpoint = Endpoint::new(url).unwrap();
     let dialer = Dialer::new(endpoint, RunClock::start(), LIMIT, connections_max);
-    HttpClient::new(Arc::new(dialer))
+    HttpClient::new(Arc::new(dialer), [])
 }
 
-async fn post(client: &HttpClient, url: &Url, user: UserIx, limit: Duration) -> Exchange {
+async fn post(client: &HttpClient, url: &Url, lane: Lane, limit: Duration) -> Exchange {
     let endpoint = Endpoint::new(url).unwrap();
     let mut request = Request::new(OutBody::whole("hello"));
     *request.method_mut() = Method::POST;
     *request.uri_mut() = endpoint.path("/x").unwrap();
     request.headers_mut().insert(HOST, endpoint.authority());
-    client.exchange(user, request, limit).await
+    client.exchange(lane, request, Manner::within(limit)).await
 }
 
 #[tokio::test]
@@ -162,7 +162,9 @@ async fn pieces_that_do_not_add_up_break_the_request_off() {
         *request.method_mut() = Method::POST;
         *request.uri_mut() = endpoint.path("/x").unwrap();
         request.headers_mut().insert(HOST, endpoint.authority());
-        let exchange = client(&fake.url, 8).exchange(A, request, LIMIT).await;
+        let exchange = client(&fake.url, 8)
+            .exchange(A, request, Manner::within(LIMIT))
+            .await;
         assert_eq!(exchange.body.is_ok(), expect, "{announced}");
     }
 }
@@ -182,7 +184,9 @@ async fn a_request_cut_off_in_its_middle_counts_as_sent() {
     *request.method_mut() = Method::POST;
     *request.uri_mut() = endpoint.path("/x").unwrap();
     request.headers_mut().insert(HOST, endpoint.authority());
-    let exchange = client(&fake.url, 8).exchange(A, request, LIMIT).await;
+    let exchange = client(&fake.url, 8)
+        .exchange(A, request, Manner::within(LIMIT))
+        .await;
     assert!(exchange.sent.is_some());
     assert!(exchange.body.is_err());
 }

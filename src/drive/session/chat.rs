@@ -1,14 +1,13 @@
-//! Chat turns over REST.
+//! Chat turns over REST, and questions.
 
-use hyper::header::{CONTENT_TYPE, HOST, HeaderValue};
+use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Request};
 use serde::Serialize;
 
-use super::{Context, Done, Ended, Halted, wait};
+use super::Context;
 use crate::canary;
-use crate::drive::{answer, identity};
-use crate::model::{Micros, Outcome};
-use crate::plan::{Action, ChatTurn, Step};
+use crate::model::RunId;
+use crate::plan::{ChatTurn, Question, Step};
 use crate::scenario::{SessionIds, SessionSpec};
 use crate::wire::OutBody;
 
@@ -20,108 +19,84 @@ struct ChatRequest<'a> {
 }
 
 /// The session as the target knows it.
-struct Named {
+pub(super) struct Named {
     /// What is sent; `None` until the server has named it.
-    id: Option<String>,
+    pub(super) id: Option<String>,
     by: SessionIds,
 }
 
-/// Runs a chat session that should start at `planned`.
-pub(super) async fn run(context: &Context<'_>, planned: Micros) -> Result<Ended, Halted> {
-    let by = session_ids(context);
-    let mut named = Named {
-        id: match by {
+impl Named {
+    /// As it is before the first answer.
+    pub(super) fn first(context: &Context<'_>) -> Self {
+        let groups = &context.engine.plan.scenario().groups;
+        let group = groups.get(usize::from(context.script.group.0));
+        let by = match group.map(|group| &group.session) {
+            Some(SessionSpec::Chat(chat)) => chat.session_ids,
+            Some(SessionSpec::Upload(_) | SessionSpec::Voice(_) | SessionSpec::Recall(_))
+            | None => SessionIds::Client,
+        };
+        let id = match by {
             SessionIds::Client => Some(context.session_name.clone()),
             SessionIds::Server => None,
-        },
-        by,
-    };
-    let mut previous_end = planned;
-    for step in &context.script.steps {
-        let Action::Chat(turn) = &step.action else {
-            continue;
         };
-        let intended = previous_end + step.pause;
-        wait(context.engine, intended, context.cutoff).await?;
-        let request_id = identity::request_id(context.engine.run, step.op);
-        let work = say(context, step, turn, &mut named, request_id);
-        let (outcome, ended) = context.operation(step, intended, request_id, work).await?;
-        if outcome == Outcome::Unsent {
-            return Ok(Ended::Unsent);
-        }
-        previous_end = ended;
+        Self { id, by }
     }
-    Ok(Ended::Done)
-}
 
-fn session_ids(context: &Context<'_>) -> SessionIds {
-    let groups = &context.engine.plan.scenario().groups;
-    match groups
-        .get(usize::from(context.script.group.0))
-        .map(|group| &group.session)
-    {
-        Some(SessionSpec::Chat(chat)) => chat.session_ids,
-        Some(SessionSpec::Upload(_) | SessionSpec::Voice(_) | SessionSpec::Recall(_)) | None => {
-            SessionIds::Client
+    /// Takes up what an answer to the session's founder says. What a guest is told is the guest's
+    /// own affair: a client goes on with the name that it knows.
+    pub(super) fn answered(&mut self, context: &Context<'_>, step: &Step, told: Option<String>) {
+        if self.by == SessionIds::Server && step.user == context.script.user && told.is_some() {
+            self.id = told;
         }
     }
 }
 
-async fn say(
+/// In which session an answer came, where it is not the one that was sent: a name that the server
+/// made for a guest, or for a session that had none. Another one may have come with an answer that
+/// was meant for somebody else.
+pub(super) fn came_in(sent: Option<&str>, told: Option<&str>) -> Option<String> {
+    let of_the_servers_making = told.filter(|name| RunId::parse_session_name(name).is_none());
+    of_the_servers_making.or(sent).map(str::to_owned)
+}
+
+/// The request of a turn.
+pub(super) fn turn(
     context: &Context<'_>,
     step: &Step,
     turn: &ChatTurn,
-    named: &mut Named,
-    request_id: u64,
-) -> Done {
-    let engine = context.engine;
-    let reader = context.reader(step);
-    let canary = canary::plant(reader.own, &engine.target().trigger_words);
-    let request = request(context, turn, &canary, named.id.as_deref(), request_id);
-    let exchange = engine
-        .http
-        .exchange(context.script.user, request, context.limit())
-        .await;
-    let mut judged = reader.chat(&exchange);
-    if judged.server_session == named.id {
-        judged.server_session = None;
-    }
-    if let (SessionIds::Server, Some(id)) = (named.by, &judged.server_session) {
-        named.id = Some(id.clone());
-    }
-    for bleed in &mut judged.bleed {
-        bleed.session.clone_from(&named.id);
-    }
-    Done {
-        completed: exchange.completed,
-        sent: exchange.sent,
-        status: exchange.status,
-        sign: answer::sign(&exchange),
-        judged,
-    }
+    session_id: Option<&str>,
+) -> Request<OutBody> {
+    let trigger_words = &context.engine.target().trigger_words;
+    let canary = canary::plant(context.turn_canary(step), trigger_words);
+    request(context, &turn.text(&canary), &turn.agent, session_id)
+}
+
+/// The request of a question: it has no canary, and the same words for everybody.
+pub(super) fn question(
+    context: &Context<'_>,
+    question: &Question,
+    session_id: Option<&str>,
+) -> Request<OutBody> {
+    request(context, &question.text, &question.agent, session_id)
 }
 
 fn request(
     context: &Context<'_>,
-    turn: &ChatTurn,
-    canary: &str,
+    text: &str,
+    agent_id: &str,
     session_id: Option<&str>,
-    request_id: u64,
 ) -> Request<OutBody> {
     let body = serde_json::to_vec(&ChatRequest {
-        content: &turn.text(canary),
-        agent_id: &turn.agent,
+        content: text,
+        agent_id,
         session_id,
     });
     // Strings always have a JSON form; an empty body would be refused, and so be seen.
     let mut request = Request::new(OutBody::whole(body.unwrap_or_default()));
     *request.method_mut() = Method::POST;
     *request.uri_mut() = context.engine.routes.chat.clone();
-    let headers = request.headers_mut();
-    headers.reserve(6);
-    headers.insert(HOST, context.engine.routes.authority.clone());
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    identity::authorize(headers, context.authorization.as_ref());
-    identity::name_request(headers, context.engine.run, request_id);
+    let json = HeaderValue::from_static("application/json");
+    request.headers_mut().reserve(6);
+    request.headers_mut().insert(CONTENT_TYPE, json);
     request
 }

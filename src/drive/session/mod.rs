@@ -1,36 +1,43 @@
 //! One session: its steps in order, each told as it begins and as it ends.
 
 mod chat;
+mod request;
+mod sender;
 mod upload;
 mod voice;
 
 use std::future::Future;
 use std::time::Duration;
 
-use hyper::header::HeaderValue;
 use tokio::time::{Instant, sleep_until};
 
-use super::answer::{Judged, Reader};
+use self::sender::Sender;
+use super::answer::{Bleed, Judged, Reader, detail};
 use super::engine::{Engine, NobodyListens};
+use super::gate::Member;
 use super::identity;
 use super::pulse::Sign;
-use crate::auth::AuthError;
+use crate::auth::{self, AuthError};
 use crate::event::Event;
 use crate::model::{
-    CanaryId, CanaryKind, Completion, Invocation, Likeness, Micros, OpKind, Outcome, RecordType,
-    Role, SessionIx, Sighting,
+    CanaryId, CanaryKind, Completion, Echo, Invocation, Likeness, Micros, OpKind, Outcome,
+    RecordType, Role, SessionIx, Sighting, Trait,
 };
 use crate::plan::{Script, Step};
+use crate::scenario::Connections;
 use crate::stop::StopLevel;
+use crate::wire::Lane;
 
 /// When and which session starts.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Start {
+#[derive(Clone, Copy)]
+pub(super) struct Start<'a> {
     pub(super) session: SessionIx,
     /// When the plan wants it to start.
     pub(super) planned: Micros,
     /// From here on no operation is started.
     pub(super) cutoff: Micros,
+    /// Where its virtual user waits for the others of its group, if it does.
+    pub(super) gate: Option<&'a Member>,
 }
 
 /// How a session ended.
@@ -58,9 +65,8 @@ struct Context<'a> {
     engine: &'a Engine,
     script: &'a Script,
     cutoff: Micros,
-    user_name: String,
     session_name: String,
-    authorization: Option<HeaderValue>,
+    senders: Vec<Sender>,
 }
 
 /// What one operation came to.
@@ -72,30 +78,84 @@ struct Done {
     sign: Sign,
 }
 
+impl Done {
+    /// What the same request came to that was sent twice: it was done if either was, and what one
+    /// of them may have done is not known.
+    fn and_again(self, other: Self) -> Self {
+        let rank = |outcome| match outcome {
+            Outcome::Ok => 4,
+            Outcome::Unknown => 3,
+            Outcome::SoftFail => 2,
+            Outcome::Refused => 1,
+            Outcome::Unsent => 0,
+        };
+        let (mut told, other) = if rank(other.judged.outcome) > rank(self.judged.outcome) {
+            (other, self)
+        } else {
+            (self, other)
+        };
+        told.completed = told.completed.max(other.completed);
+        told.sent = [told.sent, other.sent].into_iter().flatten().min();
+        if other.sign == Sign::Answered {
+            told.sign = Sign::Answered;
+        }
+        let (judged, beside) = (&mut told.judged, other.judged);
+        judged.promise.user_message |= beside.promise.user_message;
+        judged.promise.assistant_message |= beside.promise.assistant_message;
+        judged.promise.blocks = judged.promise.blocks.max(beside.promise.blocks);
+        judged.echo = match (judged.echo, beside.echo) {
+            (Echo::Foreign, _) | (_, Echo::Foreign) => Echo::Foreign,
+            (Echo::Own, _) | (_, Echo::Own) => Echo::Own,
+            (echo @ (Echo::None | Echo::NotExpected), Echo::None | Echo::NotExpected) => echo,
+        };
+        judged.server_session = judged.server_session.take().or(beside.server_session);
+        judged.bleed.extend(beside.bleed);
+        told
+    }
+}
+
+/// What the rest of a session has to know of an operation that has ended.
+struct Finished {
+    outcome: Outcome,
+    completed: Micros,
+    /// The session that the answer named.
+    server_session: Option<String>,
+}
+
 /// Runs a session to its end.
-pub(super) async fn run(engine: &Engine, start: Start) -> Ended {
-    let Some(script) = engine.plan.script(start.session) else {
-        return Ended::Halted;
+pub(super) async fn run(engine: &Engine, start: Start<'_>) -> Ended {
+    match engine.plan.script(start.session) {
+        Some(script) => perform(engine, &script, start).await,
+        None => Ended::Halted,
+    }
+}
+
+/// Carries out a script.
+pub(super) async fn perform(engine: &Engine, script: &Script, start: Start<'_>) -> Ended {
+    let Some(first) = script.steps.first() else {
+        return Ended::Done;
     };
-    let user_name = engine.run.user_name(script.user);
-    let token = engine.tokens.token(&user_name).await;
     let mut context = Context {
         engine,
-        script: &script,
+        script,
         cutoff: start.cutoff,
         session_name: engine.run.session_name(script.user, script.session),
-        user_name,
-        authorization: None,
+        senders: Vec::new(),
     };
-    let ended = match token {
+    let senders = sender::all(engine, script).await;
+    let ended = match senders {
         Err(error) => context.without_credential(start.planned, &error).await,
-        Ok(secret) => {
-            context.authorization = identity::authorization(secret.as_ref());
-            // Boxed, so that a waiting virtual user does not hold room for the largest kind.
-            match script.kind {
-                OpKind::Chat => Box::pin(chat::run(&context, start.planned)).await,
-                OpKind::Upload => Box::pin(upload::run(&context, start.planned)).await,
-                OpKind::Voice => Box::pin(voice::run(&context, start.planned)).await,
+        Ok(senders) => {
+            context.senders = senders;
+            match context.first_start(first, start).await {
+                Err(halted) => Err(halted),
+                // Boxed, so that a waiting virtual user does not hold room for the largest kind.
+                Ok(first_start) => match script.kind {
+                    OpKind::Chat | OpKind::Upload => {
+                        Box::pin(request::run(&context, first_start)).await
+                    }
+                    OpKind::Voice => Box::pin(voice::run(&context, first_start)).await,
+                },
             }
         }
     };
@@ -128,11 +188,51 @@ impl Context<'_> {
         self.engine.target().timeouts.of(self.script.kind)
     }
 
+    /// When the first step should begin. Where virtual users wait for each other, that is when
+    /// they are let go; what can be made ready is made ready before.
+    async fn first_start(&self, first: &Step, start: Start<'_>) -> Result<Micros, Halted> {
+        let intended = start.planned + first.pause;
+        let Some(gate) = start.gate else {
+            return Ok(intended);
+        };
+        wait(self.engine, intended, self.cutoff).await?;
+        if self.script.kind != OpKind::Voice {
+            self.open_ahead(first).await;
+        }
+        let mut halt = self.engine.halt.clone();
+        tokio::select! {
+            released = gate.wait() => Ok(released),
+            () = halt.reached(StopLevel::Drain) => Err(Halted),
+        }
+    }
+
+    /// Those that are shared are open already, or are not for one alone to open.
+    async fn open_ahead(&self, first: &Step) {
+        match self.lane(first) {
+            lane @ Lane::Own(_) => self.engine.http.open_ahead(lane).await,
+            Lane::Shared(_) => {}
+        }
+    }
+
+    /// Over which connections a step's request goes. After a hand-over these are still the
+    /// founder's: another user at the same browser.
+    fn lane(&self, step: &Step) -> Lane {
+        match self.script.connections {
+            Connections::Shared(_) => Lane::Shared(self.script.group),
+            Connections::Own if step.traits.has(Trait::HandOver) => Lane::Own(self.script.user),
+            Connections::Own => Lane::Own(step.user),
+        }
+    }
+
+    fn sender(&self, step: &Step) -> Option<&Sender> {
+        self.senders.iter().find(|sender| sender.sends(step))
+    }
+
     /// The canary that a turn plants and its answer should hold.
     fn turn_canary(&self, step: &Step) -> CanaryId {
         CanaryId {
             run: self.engine.run,
-            user: self.script.user,
+            user: step.user,
             session: self.script.session,
             item: step.op.seq,
             kind: CanaryKind::Turn,
@@ -147,6 +247,11 @@ impl Context<'_> {
     }
 
     fn invocation(&self, step: &Step, intended: Micros, request_id: u64) -> Invocation {
+        let traits = if self.engine.is_first_after_start() {
+            step.traits.with(Trait::FirstAfterStart)
+        } else {
+            step.traits
+        };
         Invocation {
             op: step.op,
             user: step.user,
@@ -159,25 +264,29 @@ impl Context<'_> {
             item_first: step.item_first,
             item_count: step.item_count,
             request_id,
-            traits: step.traits,
+            traits,
         }
     }
 
-    /// Carries out one operation, told before and after. Returns its outcome and its end.
+    /// Carries out one operation, told before and after.
     async fn operation(
         &self,
         step: &Step,
         intended: Micros,
         request_id: u64,
         work: impl Future<Output = Done>,
-    ) -> Result<(Outcome, Micros), Halted> {
+    ) -> Result<Finished, Halted> {
         let invocation = self.invocation(step, intended, request_id);
         let in_flight = self.engine.invoked(invocation).await?;
         let done = work.await;
         drop(in_flight);
-        let (outcome, completed) = (done.judged.outcome, done.completed);
+        let finished = Finished {
+            outcome: done.judged.outcome,
+            completed: done.completed,
+            server_session: done.judged.server_session.clone(),
+        };
         self.end(step, done).await?;
-        Ok((outcome, completed))
+        Ok(finished)
     }
 
     async fn end(&self, step: &Step, done: Done) -> Result<(), Halted> {
@@ -186,7 +295,7 @@ impl Context<'_> {
             promise,
             echo,
             server_session,
-            detail,
+            detail: said,
             bleed,
         } = done.judged;
         let completion = Completion {
@@ -198,7 +307,7 @@ impl Context<'_> {
             promise,
             echo,
             server_session,
-            detail,
+            detail: said.map(|said| detail(&self.masked(step, &said))),
         };
         self.engine.completed(completion, done.sign).await?;
         for bleed in bleed {
@@ -207,19 +316,22 @@ impl Context<'_> {
         Ok(())
     }
 
+    /// What the target says may repeat the credential that it was sent.
+    fn masked(&self, step: &Step, text: &str) -> String {
+        let credential = self
+            .sender(step)
+            .and_then(|sender| sender.credential.as_ref());
+        auth::mask(text, credential)
+    }
+
     /// Tells that an answer to this user held a canary of another.
-    async fn sighted(
-        &self,
-        step: &Step,
-        bleed: super::answer::Bleed,
-        seen_at: Micros,
-    ) -> Result<(), Halted> {
+    async fn sighted(&self, step: &Step, bleed: Bleed, seen_at: Micros) -> Result<(), Halted> {
         let owner = self
             .engine
             .target()
             .expected_owner
             .get(self.script.kind)
-            .owner(&self.user_name);
+            .owner(&self.engine.user_name(step.user));
         let session = bleed.session.unwrap_or_else(|| self.session_name.clone());
         let sighting = Sighting {
             record_type: RecordType::Answer,
@@ -233,7 +345,7 @@ impl Context<'_> {
             likeness: Likeness::Unjudged,
             damaged: false,
             older_run: None,
-            excerpt: bleed.excerpt,
+            excerpt: bleed.excerpt.map(|excerpt| self.masked(step, &excerpt)),
             first_scan: 0,
             scan: 0,
             seen_at,

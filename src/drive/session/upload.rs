@@ -3,56 +3,20 @@
 use std::iter;
 
 use bytes::Bytes;
-use hyper::header::{CONTENT_TYPE, HOST, HeaderValue};
+use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Request};
 
-use super::{Context, Done, Ended, Halted, wait};
+use super::Context;
 use crate::canary::{self, CANARY_LETTERS};
-use crate::drive::{answer, identity};
-use crate::model::{CanaryId, CanaryKind, Micros, Outcome};
-use crate::plan::{Action, Document, Piece, Step};
+use crate::model::{CanaryId, CanaryKind};
+use crate::plan::{Disturbance, Document, Piece, Step};
 use crate::wire::OutBody;
 
 /// Bytes that are gathered before they are handed to the connection.
 const CHUNK_BYTES: usize = 16 * 1024;
 
-/// Runs an upload session that should start at `planned`.
-pub(super) async fn run(context: &Context<'_>, planned: Micros) -> Result<Ended, Halted> {
-    let mut previous_end = planned;
-    for step in &context.script.steps {
-        let Action::Upload(document) = &step.action else {
-            continue;
-        };
-        let intended = previous_end + step.pause;
-        wait(context.engine, intended, context.cutoff).await?;
-        let request_id = identity::request_id(context.engine.run, step.op);
-        let work = send(context, step, document, request_id);
-        let (outcome, ended) = context.operation(step, intended, request_id, work).await?;
-        if outcome == Outcome::Unsent {
-            return Ok(Ended::Unsent);
-        }
-        previous_end = ended;
-    }
-    Ok(Ended::Done)
-}
-
-async fn send(context: &Context<'_>, step: &Step, document: &Document, request_id: u64) -> Done {
-    let request = request(context, step, document, request_id);
-    let exchange = context
-        .engine
-        .http
-        .exchange(context.script.user, request, context.limit())
-        .await;
-    Done {
-        completed: exchange.completed,
-        sent: exchange.sent,
-        status: exchange.status,
-        sign: answer::sign(&exchange),
-        judged: context.reader(step).upload(&exchange, step.item_count),
-    }
-}
-
-fn request(
+/// The request of an upload.
+pub(super) fn request(
     context: &Context<'_>,
     step: &Step,
     document: &Document,
@@ -68,17 +32,23 @@ fn request(
             .chain(texts(context, step, document))
             .chain(iter::once(tail)),
     };
-    let mut request = Request::new(OutBody::pieces(Box::new(chunks), bytes_total));
+    let body = OutBody::pieces(Box::new(chunks), bytes_total);
+    let mut request = Request::new(match step.disturbance {
+        Some(Disturbance::Drop { sent_per_mille }) => body.cut_after(sent_per_mille),
+        Some(
+            Disturbance::Cancel { .. }
+            | Disturbance::CloseEarly
+            | Disturbance::SubmitTwice
+            | Disturbance::ReadSlowly { .. },
+        )
+        | None => body,
+    });
     *request.method_mut() = Method::POST;
     *request.uri_mut() = context.engine.routes.upload.clone();
-    let headers = request.headers_mut();
-    headers.insert(HOST, context.engine.routes.authority.clone());
     let content_type = format!("multipart/form-data; boundary={boundary}");
     if let Ok(value) = HeaderValue::from_maybe_shared(content_type) {
-        headers.insert(CONTENT_TYPE, value);
+        request.headers_mut().insert(CONTENT_TYPE, value);
     }
-    identity::authorize(headers, context.authorization.as_ref());
-    identity::name_request(headers, context.engine.run, request_id);
     request
 }
 
@@ -106,7 +76,7 @@ fn texts(
 ) -> impl Iterator<Item = String> + Send + use<> {
     let first = CanaryId {
         run: context.engine.run,
-        user: context.script.user,
+        user: step.user,
         session: context.script.session,
         item: step.item_first,
         kind: CanaryKind::Block,

@@ -16,14 +16,14 @@ use crate::drive::answer::{Judged, Reader, sign_of_fault};
 use crate::drive::identity;
 use crate::drive::pulse::Sign;
 use crate::model::{Micros, Outcome};
-use crate::plan::{Action, Step, VoiceTurn};
+use crate::plan::{Action, Disturbance, Step, VoiceTurn};
 use crate::scenario::SessionSpec;
 use crate::wire::{Fault, OpenError, Socket};
 
-/// Runs a voice session that should start at `planned`.
-pub(super) async fn run(context: &Context<'_>, planned: Micros) -> Result<Ended, Halted> {
+/// Runs a voice session whose first turn should begin at `first_start`.
+pub(super) async fn run(context: &Context<'_>, first_start: Micros) -> Result<Ended, Halted> {
     let mut line = None;
-    let ended = turns(context, planned, &mut line).await;
+    let ended = turns(context, first_start, &mut line).await;
     if let Some(socket) = line {
         socket.close().await;
     }
@@ -33,43 +33,65 @@ pub(super) async fn run(context: &Context<'_>, planned: Micros) -> Result<Ended,
 /// The socket is opened by the first turn, so that its cost and its failure are that turn's.
 async fn turns(
     context: &Context<'_>,
-    planned: Micros,
+    first_start: Micros,
     line: &mut Option<Socket>,
 ) -> Result<Ended, Halted> {
     let mut upgrade_id = None;
-    let mut previous_end = planned;
-    for step in &context.script.steps {
+    let mut intended = first_start;
+    let mut steps = context.script.steps.iter().peekable();
+    while let Some(step) = steps.next() {
         let Action::Voice(turn) = &step.action else {
             continue;
         };
-        let intended = previous_end + step.pause;
-        match line {
-            None => wait(context.engine, intended, context.cutoff).await?,
-            Some(socket) => {
-                if listen_until(context, step, socket, intended).await? == Line::Closed {
-                    return Ok(Ended::Done);
-                }
+        let heard = match line {
+            None => {
+                wait(context.engine, intended, context.cutoff).await?;
+                Line::Open
             }
-        }
+            Some(socket) => listen_until(context, step, socket, intended).await?,
+        };
         let request_id =
             *upgrade_id.get_or_insert_with(|| identity::request_id(context.engine.run, step.op));
-        let work = take_turn(context, step, turn, line, request_id);
-        let (outcome, ended) = context.operation(step, intended, request_id, work).await?;
-        if line.is_none() {
+        let finished = match heard {
+            Line::Open => {
+                let work = take_turn(context, step, turn, line, request_id);
+                context.operation(step, intended, request_id, work).await?
+            }
+            Line::Closed(fault) => {
+                // The step has its row, so that it is not taken for one that was never tried.
+                wait(context.engine, intended, context.cutoff).await?;
+                let work = async { not_begun(context, &fault) };
+                context.operation(step, intended, request_id, work).await?
+            }
+        };
+        if line.is_none() && step.disturbance != Some(Disturbance::CloseEarly) {
             return Ok(Ended::Unsent);
         }
-        if matches!(outcome, Outcome::Unsent | Outcome::Unknown) {
+        if matches!(finished.outcome, Outcome::Unsent | Outcome::Unknown) {
             return Ok(Ended::Done);
         }
-        previous_end = ended;
+        if let Some(next) = steps.peek() {
+            intended = finished.completed + next.pause;
+        }
     }
     Ok(Ended::Done)
 }
 
-#[derive(PartialEq, Eq)]
 enum Line {
     Open,
-    Closed,
+    Closed(Fault),
+}
+
+/// A turn for which there was no socket any more.
+fn not_begun(context: &Context<'_>, fault: &Fault) -> Done {
+    let detail = format!("between two turns, {fault}");
+    Done {
+        completed: context.engine.clock.now(),
+        sent: None,
+        status: None,
+        judged: Judged::failed(Outcome::Unsent, detail),
+        sign: sign_of_fault(fault),
+    }
 }
 
 /// Between two turns nothing should come; what comes all the same is looked at, because it may be
@@ -91,8 +113,9 @@ async fn listen_until(
             }
             heard = socket.next_text() => heard,
         };
-        let Ok(text) = heard else {
-            return Ok(Line::Closed);
+        let text = match heard {
+            Ok(text) => text,
+            Err(fault) => return Ok(Line::Closed(fault)),
         };
         let mut hearing = Hearing::default();
         hearing.take(&reader, &Frame::read(&text));
@@ -112,7 +135,7 @@ async fn take_turn(
 ) -> Done {
     let socket = match line {
         Some(socket) => socket,
-        None => match open(context, turn, request_id).await {
+        None => match open(context, step, turn, request_id).await {
             Ok(socket) => line.insert(socket),
             Err(not_open) => return not_open.done(context.engine.clock.now()),
         },
@@ -124,11 +147,19 @@ async fn take_turn(
     let wake = Instant::from_std(context.engine.clock.instant(deadline));
     socket.tap().arm();
     let mut hearing = Hearing::default();
-    let conversation = converse(context, &reader, socket, speech, &mut hearing);
-    let end = timeout_at(wake, conversation)
-        .await
-        .unwrap_or(Err(Fault::Timeout(context.limit())));
+    let end = if step.disturbance == Some(Disturbance::CloseEarly) {
+        timeout_at(wake, speak_only(context, socket, speech)).await
+    } else {
+        let conversation = converse(context, &reader, socket, speech, &mut hearing);
+        timeout_at(wake, conversation).await
+    };
+    let end = end.unwrap_or(Err(Fault::Timeout(context.limit())));
     let sent = socket.tap().sent();
+    if matches!(end, Err(Fault::GivenUp(_)))
+        && let Some(socket) = line.take()
+    {
+        hang_up(step, socket).await;
+    }
     let sign = match &end {
         Err(fault) if !hearing.anything => sign_of_fault(fault),
         Err(_) | Ok(()) => Sign::Answered,
@@ -175,6 +206,37 @@ async fn converse(
     Ok(())
 }
 
+/// Speaks and waits for no answer. The silence behind the speech is not waited for either: an
+/// answer could come before its end.
+async fn speak_only(
+    context: &Context<'_>,
+    socket: &mut Socket,
+    mut speech: Speech,
+) -> Result<(), Fault> {
+    let clock = context.engine.clock;
+    while let Some(due) = speech.due() {
+        if !speech.is_silent() {
+            sleep_until(Instant::from_std(clock.instant(due))).await;
+        }
+        while let Some(frame) = speech.take_due(clock.now().max(due)) {
+            socket.feed(frame).await?;
+        }
+        socket.flush().await?;
+    }
+    Err(Fault::GivenUp(
+        "the socket was closed before the answer".to_owned(),
+    ))
+}
+
+/// Closes a socket early: half of them with a word, half of them without.
+async fn hang_up(step: &Step, socket: Socket) {
+    if (step.op.session.0 + u32::from(step.op.seq)).is_multiple_of(2) {
+        socket.close().await;
+    } else {
+        drop(socket);
+    }
+}
+
 fn speed(context: &Context<'_>) -> f64 {
     let groups = &context.engine.plan.scenario().groups;
     match groups
@@ -194,13 +256,19 @@ enum NotOpen {
 }
 
 /// Opens the session's socket and waits until its agent listens.
-async fn open(context: &Context<'_>, turn: &VoiceTurn, request_id: u64) -> Result<Socket, NotOpen> {
+async fn open(
+    context: &Context<'_>,
+    step: &Step,
+    turn: &VoiceTurn,
+    request_id: u64,
+) -> Result<Socket, NotOpen> {
     let engine = context.engine;
     let limit = engine.target().timeouts.connect;
     let path = &engine.target().paths.voice;
     let path = path.replace("{session}", &context.session_name);
     let mut headers = HeaderMap::new();
-    identity::authorize(&mut headers, context.authorization.as_ref());
+    let sender = context.sender(step);
+    identity::authorize(&mut headers, sender.and_then(|s| s.authorization.as_ref()));
     identity::name_request(&mut headers, engine.run, request_id);
     engine.http.make_room();
     let opening = Socket::open(&engine.dialer, &path, headers, limit).await;

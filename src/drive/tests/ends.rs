@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::chat::echo;
-use super::{Driven, run, start};
+use super::{Driven, run, scenario_of, start, start_with};
 use crate::drive::DriveEnd;
 use crate::event::Event;
 use crate::model::Outcome;
-use crate::stop::StopLevel;
-use crate::wire::fake::{Fake, Reply, nobody};
+use crate::stop::{StopLevel, stop_pair};
+use crate::wire::fake::{self, Fake, Reply, nobody};
 
 /// Three users who would go on for a minute.
 const LONG: &str = r#"
@@ -198,4 +198,39 @@ async fn one_broken_answer_at_the_end_is_not_a_lost_target() {
     let driven = run(&fake.url, &scenario).await;
     assert_eq!(driven.completions().len(), 6);
     assert_eq!(driven.report.end, DriveEnd::Finished);
+}
+
+#[tokio::test]
+async fn a_target_that_turns_too_much_away_is_let_alone() {
+    let refusal = b"HTTP/1.1 429 X\r\nRetry-After: 30\r\nContent-Length: 0\r\n\r\n".to_vec();
+    let sorry = "{\"content\":\"I apologize, but I encountered an issue.\"}";
+    for (reply, detail) in [
+        (Reply::Raw(refusal), "refused with 429, Retry-After 30 s"),
+        (
+            fake::json(sorry),
+            "I apologize, but I encountered an issue.",
+        ),
+    ] {
+        let fake = Fake::start(move |_| reply.clone()).await;
+        let driven = run(&fake.url, LONG).await;
+        assert_eq!(driven.report.end, DriveEnd::TargetThrottled);
+        assert_eq!(open_ops(&driven), 0);
+        for completion in driven.completions().values() {
+            assert_eq!(completion.detail.as_deref(), Some(detail));
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_recorded_is_not_done() {
+    let (asker, unrecorded) = stop_pair();
+    let fake = Fake::start(echo).await;
+    let mut driving = start_with(&fake.url, scenario_of(LONG), |config| {
+        config.unrecorded = unrecorded;
+    });
+    driving.until(is_ok).await;
+    asker.ask(StopLevel::Drain);
+    let driven = driving.end().await;
+    assert_eq!(driven.report.end, DriveEnd::Interrupted);
+    assert_eq!(open_ops(&driven), 0);
 }

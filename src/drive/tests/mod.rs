@@ -3,6 +3,7 @@
 
 mod chat;
 mod ends;
+mod traits;
 mod upload;
 mod voice;
 
@@ -10,20 +11,24 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use url::Url;
 
-use super::{DriveConfig, DriveReport, drive};
+use super::engine::Engine;
+use super::session::{self, Start};
+use super::{DriveConfig, DriveEnd, DriveReport, drive};
 use crate::auth::TokenSource;
 use crate::canary;
 use crate::clock::RunClock;
 use crate::event::Event;
 use crate::model::{
-    CanaryId, CanaryKind, Completion, Invocation, OpId, RunId, Seed, SessionIx, Sighting, UserIx,
+    CanaryId, CanaryKind, Completion, GroupIx, Invocation, OpId, RunId, Seed, SessionIx, Sighting,
+    UserIx,
 };
-use crate::plan::Plan;
-use crate::scenario;
+use crate::plan::{Plan, Script};
+use crate::scenario::{self, Scenario};
 use crate::stop::{Stop, Stopper, stop_pair};
 
 const RUN: RunId = RunId(0x0012_abcd);
@@ -44,29 +49,80 @@ struct Driving {
     stopper: Stopper,
 }
 
-fn plan(scenario: &str) -> Arc<Plan> {
-    let text = format!("version = 1\n{scenario}");
-    let scenario = scenario::parse("test", &text, "test.toml").unwrap();
-    Arc::new(Plan::new(scenario, Seed(7)))
+fn scenario_of(text: &str) -> Scenario {
+    let text = format!("version = 1\n{text}");
+    scenario::parse("test", &text, "test.toml").unwrap()
 }
 
-/// Starts a drive of one group.
-fn start(target: &Url, scenario: &str) -> Driving {
-    let (stopper, stop): (Stopper, Stop) = stop_pair();
-    let (sender, events) = mpsc::channel(1 << 14);
-    let config = DriveConfig {
+fn plan(scenario: &str) -> Arc<Plan> {
+    Arc::new(Plan::new(scenario_of(scenario), Seed(7)))
+}
+
+fn config_of(target: &Url) -> DriveConfig {
+    DriveConfig {
         run: RUN,
         target: target.clone(),
         clock: RunClock::start(),
         tokens: TokenSource::Dev,
-    };
-    let task = tokio::spawn(drive(plan(scenario), config, sender, stop));
+        target_just_started: false,
+        unrecorded: stop_pair().1,
+    }
+}
+
+/// Starts a drive of one group.
+fn start(target: &Url, scenario: &str) -> Driving {
+    start_with(target, scenario_of(scenario), |_| {})
+}
+
+/// Starts a drive that is set up otherwise than usual.
+fn start_with(target: &Url, scenario: Scenario, change: impl FnOnce(&mut DriveConfig)) -> Driving {
+    let (stopper, stop): (Stopper, Stop) = stop_pair();
+    let (sender, events) = mpsc::channel(1 << 14);
+    let mut config = config_of(target);
+    change(&mut config);
+    let plan = Arc::new(Plan::new(scenario, Seed(7)));
+    let task = tokio::spawn(drive(plan, config, sender, stop));
     Driving {
         task,
         events,
         seen: Vec::new(),
         stopper,
     }
+}
+
+/// Carries out the first group's scripts, changed by hand, all at once.
+async fn play(target: &Url, scenario: Scenario, change: impl Fn(&mut Script)) -> Driven {
+    let (sender, mut receiver) = mpsc::channel(1 << 14);
+    let plan = Arc::new(Plan::new(scenario, Seed(7)));
+    let (_stopper, halt) = stop_pair();
+    let engine = Engine::new(Arc::clone(&plan), &config_of(target), sender, halt).unwrap();
+    let count = plan.session_count(GroupIx(0)).unwrap();
+    let sessions = (0..count).map(|number| {
+        let session = plan.closed_session(GroupIx(0), number, 0).unwrap();
+        let mut script = plan.script(session).unwrap();
+        change(&mut script);
+        let start = Start {
+            session,
+            planned: engine.clock.now(),
+            cutoff: engine.clock.now() + PATIENCE,
+            gate: None,
+        };
+        let engine = &engine;
+        async move { session::perform(engine, &script, start).await }
+    });
+    timeout(PATIENCE, join_all(sessions)).await.unwrap();
+    let report = DriveReport {
+        end: DriveEnd::Finished,
+        dropped_arrivals: 0,
+        broken_sessions: 0,
+        ended_at: engine.clock.now(),
+    };
+    drop(engine);
+    let mut events = Vec::new();
+    while let Some(event) = receiver.recv().await {
+        events.push(event);
+    }
+    Driven { report, events }
 }
 
 /// Drives to the end.

@@ -12,9 +12,10 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
 use tokio_tungstenite::{WebSocketStream, accept_hdr_async};
 
-use super::{Driven, RUN, foreign_canary, run};
+use super::{Driven, RUN, foreign_canary, play, run, scenario_of};
 use crate::canary::tone;
 use crate::model::{Echo, Outcome, UserIx};
+use crate::plan::Disturbance;
 use crate::wire::fake::{Fake, nobody};
 
 const CALL: &str = r#"
@@ -56,7 +57,7 @@ fn echo(_turn: usize, canary: Option<String>) -> Vec<Value> {
     ]
 }
 
-/// A target that listens to tones. An empty frame list closes the socket.
+/// A target that listens to tones. An empty frame list, or a null, closes the socket.
 async fn target(script: Script) -> (Fake, Headers) {
     let headers = Headers::default();
     let log = Arc::clone(&headers);
@@ -95,6 +96,9 @@ async fn serve(stream: TcpStream, script: Script, headers: &Headers) {
             return;
         }
         for frame in frames {
+            if frame.is_null() {
+                return;
+            }
             if socket.send(Message::text(frame.to_string())).await.is_err() {
                 return;
             }
@@ -278,4 +282,41 @@ async fn a_socket_that_cannot_be_opened_ends_its_session() {
     let driven = run(&fake.url, CALL).await;
     assert_eq!(outcomes(&driven), [(Outcome::Refused, Echo::None)]);
     assert_eq!(driven.only().status, Some(401));
+}
+
+#[tokio::test]
+async fn a_socket_that_is_closed_between_two_turns_is_told_by_the_next() {
+    let hang_up: Script = |turn, canary| {
+        let mut frames = echo(turn, canary);
+        frames.push(Value::Null);
+        frames
+    };
+    let (fake, _) = target(hang_up).await;
+    let scenario = CALL
+        .replace("think = \"20ms\"", "think = \"300ms\"")
+        .replace("turns = 2", "turns = 3");
+    let driven = run(&fake.url, &scenario).await;
+    let expect = [(Outcome::Ok, Echo::Own), (Outcome::Unsent, Echo::None)];
+    assert_eq!(outcomes(&driven), expect);
+    let mut completions = driven.completions().into_values();
+    let told = completions.find(|completion| completion.outcome == Outcome::Unsent);
+    let detail = told.unwrap().detail.as_deref().unwrap();
+    assert!(detail.starts_with("between two turns, "), "{detail}");
+}
+
+#[tokio::test]
+async fn a_socket_that_is_closed_early_leaves_its_turn_unknown_and_the_rest_undone() {
+    let (fake, headers) = target(echo).await;
+    let scenario = scenario_of(&CALL.replace("vus = 1", "vus = 2"));
+    let driven = play(&fake.url, scenario, |script| {
+        script.steps[0].disturbance = Some(Disturbance::CloseEarly);
+    })
+    .await;
+    assert_eq!(outcomes(&driven), [(Outcome::Unknown, Echo::None); 2]);
+    assert_eq!(headers.lock().unwrap().len(), 2);
+    for completion in driven.completions().values() {
+        assert!(completion.sent.is_some());
+        let detail = completion.detail.as_deref();
+        assert_eq!(detail, Some("the socket was closed before the answer"));
+    }
 }

@@ -58,6 +58,11 @@ impl Speech {
         self.frames_taken >= self.frames
     }
 
+    /// Are all frames taken that hold more than silence?
+    pub(super) fn is_silent(&self) -> bool {
+        self.frames_taken * FRAME_SAMPLES >= self.samples.len()
+    }
+
     /// When the last frame will have been spoken.
     pub(super) fn end(&self) -> Micros {
         self.at(self.frames)
