@@ -39,6 +39,8 @@ pub(super) const DROPPED_ARRIVALS: &str = "dropped_arrivals";
 
 /// Note of the ledger: tasks of the driver that panicked.
 pub(super) const BROKEN_SESSIONS: &str = "broken_sessions";
+/// Note of the ledger: events that contradicted earlier ones.
+const LEDGER_CONFLICTS: &str = "ledger_conflicts";
 /// Note of the ledger: can the store list facts? Absent if no store was looked at.
 pub(super) const FACTS_LISTED: &str = "facts_listed";
 
@@ -140,6 +142,8 @@ pub(super) struct Facts {
     pub(super) documents_readable: bool,
     /// Tasks of the driver that panicked.
     pub(super) broken_sessions: u64,
+    /// Events that contradicted what the ledger had been told before.
+    pub(super) ledger_conflicts: u64,
     pub(super) scans: Vec<Scan>,
     pub(super) lags: Vec<LagSample>,
     pub(super) tally: Tally,
@@ -162,6 +166,7 @@ fn judge(folder: &Path) -> anyhow::Result<Judged> {
         ended: facts.ended,
         read_back: read_back(&facts),
         facts_listed: facts.documents_readable,
+        scans: &facts.scans,
     };
     let judgement = judge_buckets(&ledger, &context)?;
     let planned: Vec<OpKind> = facts.manifest.planned.keys().copied().collect();
@@ -175,6 +180,7 @@ fn judge(folder: &Path) -> anyhow::Result<Judged> {
         exposure: facts.exposure,
         generator: &facts.generator,
         broken_sessions: facts.broken_sessions,
+        ledger_conflicts: facts.ledger_conflicts,
     };
     let (verdict, reasons) = reconcile::verdict::verdict(&context, &judgement, &for_verdict);
     let report = assemble::report(
@@ -210,6 +216,7 @@ fn facts(ledger: &LedgerReader) -> anyhow::Result<Facts> {
         Ok(ledger.note(key)?.and_then(|v| v.as_u64()).unwrap_or(0))
     };
     let (dropped, broken_sessions) = (count(DROPPED_ARRIVALS)?, count(BROKEN_SESSIONS)?);
+    let ledger_conflicts = count(LEDGER_CONFLICTS)?;
     let documents_readable = ledger
         .note(FACTS_LISTED)?
         .is_none_or(|listed| listed == true);
@@ -240,6 +247,7 @@ fn facts(ledger: &LedgerReader) -> anyhow::Result<Facts> {
         ended,
         documents_readable,
         broken_sessions,
+        ledger_conflicts,
         scans: ledger.scans()?,
         lags: ledger.lags()?,
         tally,
@@ -291,7 +299,8 @@ fn judge_buckets(ledger: &LedgerReader, context: &Context<'_>) -> anyhow::Result
     let mut from = 0;
     while from < users {
         let range = from..users.min(from + USERS_PER_BUCKET);
-        let ops = ledger.ops_of_users(range.clone())?;
+        let mut ops = ledger.ops_of_users(range.clone())?;
+        ops.extend(ledger.ops_beside_users(range.clone())?);
         let sightings = ledger.sightings_of_users(range.clone())?;
         buckets.push(reconcile::judge_users(
             context,

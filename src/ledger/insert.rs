@@ -144,10 +144,15 @@ impl<'c> Inserts<'c> {
             time(invocation.invoked),
             invocation.founder.0,
         ])?;
-        let is_guest = invocation.user != invocation.founder;
         if inserted == 0 {
             self.conflicts += 1;
-        } else if is_guest || self.sessions_known.add(op.session) {
+            return Ok(());
+        }
+        // The founder is reckoned to the session even where only a guest has sent in it.
+        if self.sessions_known.add(op.session) {
+            self.session.execute([invocation.founder.0, op.session.0])?;
+        }
+        if invocation.user != invocation.founder {
             self.session.execute([invocation.user.0, op.session.0])?;
         }
         Ok(())

@@ -102,6 +102,25 @@ impl LedgerReader {
         )
     }
 
+    /// What others sent in the sessions of some users: those of the founder, where one of these
+    /// users is a guest, and those of guests. Some may be of one of these users too.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn ops_beside_users(&self, users: Range<u32>) -> Result<Vec<OpRow>, LedgerError> {
+        self.all(
+            &format!(
+                "SELECT {OP_COLUMNS} FROM sessions AS u CROSS JOIN ops AS o \
+                 ON o.op_id BETWEEN u.session_ix << 16 AND u.session_ix << 16 | 65535 \
+                 AND o.user_ix <> u.user_ix \
+                 WHERE u.user_ix >= ?1 AND u.user_ix < ?2 \
+                 ORDER BY u.user_ix, o.op_id"
+            ),
+            [users.start, users.end],
+            rows::op,
+        )
+    }
+
     /// All sightings that belong to some users, in the order in which they were first read.
     ///
     /// A sighting belongs to every user that its canaries name; without any, to the user in its

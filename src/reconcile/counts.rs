@@ -2,9 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{
-    CanaryId, CanaryKind, OpKind, OpRow, Outcome, RecordType, RunId, SessionIx, UserIx,
-};
+use crate::model::{CanaryId, CanaryKind, OpKind, OpRow, Outcome, RecordType, SessionIx, UserIx};
 
 use super::evidence::Evidence;
 use super::fold::Mixers;
@@ -16,15 +14,16 @@ use super::reading::Record;
 pub(crate) struct Counts {
     /// Sessions with at least one `ok` operation.
     pub sessions: u64,
-    /// Of these, sessions of which something was stored under or shown to another user.
-    pub crossed: u64,
+    /// Sessions of which something was stored under or shown to another user; of those with at
+    /// least one `ok` operation. Two buckets may know the same one.
+    pub crossed: BTreeSet<SessionIx>,
     /// Exact canaries that the ledger cannot account for.
     pub ledger_gap: u64,
-    /// Records that name one of our users but hold no exact canary.
-    pub unattributable: u64,
+    /// Stored texts in our sessions and under our users.
+    pub texts: u64,
     /// The same, where only a session id from an answer tells whose they are. By id, because
     /// two buckets may know the same one.
-    pub unnamed: BTreeSet<String>,
+    pub unnamed_texts: BTreeSet<String>,
 }
 
 impl Evidence<'_> {
@@ -58,34 +57,35 @@ impl Evidence<'_> {
 
     /// Sessions, gaps and coverage of the bucket.
     pub(crate) fn counts(&self) -> Counts {
-        let own = |ix: &SessionIx| self.sessions.get(ix).filter(|info| self.has(info.user));
+        let ok = || self.sessions.iter().filter(|(_, info)| info.ok);
         let mut counts = Counts {
-            sessions: count(self.sessions.keys().filter_map(own).filter(|info| info.ok)),
+            sessions: count(ok().filter(|(_, info)| self.has(info.founder))),
+            crossed: self.records.iter().flat_map(|r| self.crossed(r)).collect(),
             ledger_gap: self.ledger_gap(),
             ..Counts::default()
         };
-        let crossed: BTreeSet<SessionIx> =
-            self.records.iter().flat_map(|r| self.crossed(r)).collect();
-        counts.crossed = count(crossed.iter().filter_map(own).filter(|info| info.ok));
+        let known: BTreeSet<SessionIx> = ok().map(|(session, _)| *session).collect();
+        counts.crossed.retain(|session| known.contains(session));
         let mut counted = BTreeSet::new();
         for record in self.records.iter().filter(|record| record.newest) {
             let sighting = record.sighting;
-            let text = matches!(sighting.record_type, RecordType::Message | RecordType::Fact);
-            if !text || !record.canaries.is_empty() {
+            if !matches!(sighting.record_type, RecordType::Message | RecordType::Fact) {
+                continue;
+            }
+            let sender = record.users().next();
+            let user = sender.or_else(|| self.reckoned_to(record));
+            if !user.is_some_and(|user| self.has(user)) {
                 continue;
             }
             let session = sighting.session.as_deref().unwrap_or_default();
-            if let Some(user) = self.named_by_text(record) {
-                if self.has(user) {
-                    counted.insert((sighting.record_type, sighting.record_id.as_str()));
-                }
-            } else if self.is_given(session) {
-                counts.unnamed.insert(sighting.record_id.clone());
-            } else if matches!(record.owner, Owner::User(owner) if self.has(owner)) {
+            let named = sender.is_some() || !sighting.canaries.is_empty();
+            if !named && self.is_given(session) {
+                counts.unnamed_texts.insert(sighting.record_id.clone());
+            } else {
                 counted.insert((sighting.record_type, sighting.record_id.as_str()));
             }
         }
-        counts.unattributable = count(counted);
+        counts.texts = count(counted);
         counts
     }
 
@@ -124,7 +124,14 @@ impl Evidence<'_> {
             .iter()
             .map(|canary| (canary.user, canary.session));
         let by_id = match record.sighting.record_type {
-            RecordType::Session => self.senders_of_session(&record.sighting.record_id),
+            RecordType::Session => {
+                let mut senders = self.senders_of_session(&record.sighting.record_id);
+                senders.retain(|(_, session)| match record.owner {
+                    Owner::User(owner) => !self.takes_part(owner, *session),
+                    Owner::Placeholder(_) | Owner::Nobody | Owner::Foreign(_) => true,
+                });
+                senders
+            }
             RecordType::Message | RecordType::Fact | RecordType::Answer => Vec::new(),
         };
         by_canary
@@ -132,16 +139,6 @@ impl Evidence<'_> {
             .filter(|(user, _)| self.has(*user) && elsewhere(*user))
             .map(|(_, session)| session)
             .collect()
-    }
-
-    /// The smallest user that a corrected canary names, else the one in the session's name.
-    fn named_by_text(&self, record: &Record<'_>) -> Option<UserIx> {
-        let run = self.context.run;
-        let canaries = record.sighting.canaries.iter().map(|seen| seen.id);
-        let by_canary = canaries.filter(|id| id.run == run).map(|id| id.user);
-        let session = record.sighting.session.as_deref().unwrap_or_default();
-        let by_session = RunId::parse_session_name(session).filter(|(named, ..)| *named == run);
-        by_canary.min().or(by_session.map(|(_, user, _)| user))
     }
 }
 

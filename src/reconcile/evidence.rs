@@ -9,8 +9,12 @@ use crate::model::{
     Sighting, Trait, UserIx,
 };
 
+use super::identity::{self, Splits};
+use super::owner::Owner;
 use super::reading::{Record, read_records};
 use super::{Context, ReadBack};
+use crate::canary;
+use crate::plan::RECALL_QUESTION;
 
 /// Everything that is known of one bucket of users.
 #[derive(Debug)]
@@ -23,29 +27,40 @@ pub struct Evidence<'a> {
     users: Range<u32>,
     /// Operations by session and first canary item.
     items: BTreeMap<(SessionIx, u16), &'a OpRow>,
-    /// Sessions by the id that the server gave them.
-    claims: BTreeMap<&'a str, BTreeSet<SessionIx>>,
+    /// Who was given a session by this id, and which.
+    claims: BTreeMap<&'a str, BTreeSet<(UserIx, SessionIx)>>,
     /// Places in `records` of stored records, by canary, exact or corrected.
     places: BTreeMap<CanaryId, Vec<usize>>,
+    /// What of which user is stored under two or more owners in one place.
+    splits: Splits<'a>,
+    /// Hash of the question that carries no canary.
+    question: u64,
 }
 
 /// A session as its operations tell.
 #[derive(Debug)]
 pub(crate) struct SessionInfo<'a> {
-    /// Whose it is.
-    pub user: UserIx,
+    /// The user whose name it bears.
+    pub founder: UserIx,
     /// What its operations do.
     pub kind: OpKind,
     /// Its first operation.
     pub first_op: OpId,
     /// Has it an `ok` operation?
     pub ok: bool,
-    /// Ids that answers gave it.
-    server_names: BTreeSet<&'a str>,
-    /// Does the server name it?
-    server_named: bool,
+    /// All who sent in it: its founder, and after a hand-over or where it is shared another user.
+    members: BTreeMap<UserIx, Member<'a>>,
     first_unknown: Option<u16>,
     last_seq: u16,
+}
+
+/// One user's part in a session.
+#[derive(Debug, Default)]
+struct Member<'a> {
+    /// Ids that answers to this user gave it.
+    server_names: BTreeSet<&'a str>,
+    /// May the server put this user's turns under an id of its own making?
+    server_named: bool,
 }
 
 /// Can absence be proved for one operation?
@@ -76,6 +91,8 @@ impl<'a> Evidence<'a> {
             items: BTreeMap::new(),
             claims: BTreeMap::new(),
             places: BTreeMap::new(),
+            splits: Splits::new(),
+            question: canary::body_hash(&canary::normalise(RECALL_QUESTION)),
         };
         for op in ops {
             evidence.add_op(op);
@@ -87,6 +104,7 @@ impl<'a> Evidence<'a> {
                 }
             }
         }
+        evidence.splits = identity::splits(&evidence);
         evidence
     }
 
@@ -156,13 +174,7 @@ impl<'a> Evidence<'a> {
     pub(crate) fn senders_of_session(&self, id: &str) -> Vec<(UserIx, SessionIx)> {
         let mut senders = match RunId::parse_session_name(id) {
             Some((run, user, session)) if run == self.context.run => vec![(user, session)],
-            Some(_) | None => self
-                .claims
-                .get(id)
-                .into_iter()
-                .flatten()
-                .filter_map(|ix| Some((self.sessions.get(ix)?.user, *ix)))
-                .collect(),
+            Some(_) | None => self.claims.get(id).into_iter().flatten().copied().collect(),
         };
         senders.retain(|(user, _)| self.has(*user));
         senders.sort_unstable();
@@ -171,19 +183,66 @@ impl<'a> Evidence<'a> {
     }
 
     /// Is a stored session the one that a canary was sent in? `None` where that cannot be told:
-    /// the server names the session and its answer never came.
+    /// the server may have named the session, and its answer never came.
     pub(crate) fn sent_in(&self, canary: CanaryId, session_id: &str) -> Option<bool> {
+        let info = self.sessions.get(&canary.session);
+        let founder = info.map_or(canary.user, |info| info.founder);
         let named = RunId::parse_session_name(session_id);
-        if named == Some((canary.run, canary.user, canary.session)) {
+        if named == Some((canary.run, founder, canary.session)) {
             return Some(true);
         }
-        let info = self.sessions.get(&canary.session)?;
-        if info.server_names.contains(session_id) {
+        let info = info?;
+        let member = info.members.get(&canary.user)?;
+        if member.server_names.contains(session_id) {
             return Some(true);
         }
         let answered = self.op_of(canary)?.outcome() == Outcome::Ok;
-        let names_known = !info.server_named || (answered && !info.server_names.is_empty());
+        // Of one session id that two users send, a healthy server makes two sessions.
+        let server_named = member.server_named || info.members.len() > 1;
+        let names_known = !server_named || (answered && !member.server_names.is_empty());
         names_known.then_some(false)
+    }
+
+    /// Does this user send in a session? Whoever does may own it, if another founded it.
+    pub(crate) fn takes_part(&self, user: UserIx, session: SessionIx) -> bool {
+        let info = self.sessions.get(&session);
+        info.is_some_and(|info| info.founder == user || info.members.contains_key(&user))
+    }
+
+    /// What is stored under two or more owners in one place.
+    pub(crate) fn splits(&self) -> &Splits<'a> {
+        &self.splits
+    }
+
+    /// Is it the question that all users ask in the same words, and that carries no canary?
+    pub(crate) fn is_question(&self, record: &Record<'_>) -> bool {
+        record.sighting.body_hash == self.question
+    }
+
+    /// The user to whom a text without any exact canary is reckoned, if it is one of the
+    /// bucket's: the first that a corrected canary names, else the one in its session's name,
+    /// else the first whose answers named its session, else its owner.
+    pub(crate) fn reckoned_to(&self, record: &Record<'_>) -> Option<UserIx> {
+        let run = self.context.run;
+        let canaries = record.sighting.canaries.iter().map(|seen| seen.id);
+        let by_canary = canaries.filter(|id| id.run == run).map(|id| id.user).min();
+        let session = record.sighting.session.as_deref().unwrap_or_default();
+        let by_name = || {
+            let named = RunId::parse_session_name(session);
+            named
+                .filter(|(named, ..)| *named == run)
+                .map(|(_, user, _)| user)
+        };
+        let given = || {
+            let mut users = self.claims.get(session)?.iter().map(|(user, _)| *user);
+            users.find(|user| self.has(*user))
+        };
+        let by_owner = || match record.owner {
+            Owner::User(owner) => Some(owner),
+            Owner::Placeholder(_) | Owner::Nobody | Owner::Foreign(_) => None,
+        };
+        let user = by_canary.or_else(by_name).or_else(given).or_else(by_owner);
+        user.filter(|user| self.has(*user))
     }
 
     /// Did any answer to one of the bucket's users give a session this id?
@@ -196,8 +255,12 @@ impl<'a> Evidence<'a> {
         let Some(info) = self.sessions.get(&session) else {
             return Vec::new();
         };
-        let own = self.context.run.session_name(info.user, session);
-        let given = info.server_names.iter().map(|name| (*name).to_owned());
+        let own = self.context.run.session_name(info.founder, session);
+        let given = info
+            .members
+            .values()
+            .flat_map(|member| &member.server_names);
+        let given = given.map(|name| (*name).to_owned());
         std::iter::once(own).chain(given).collect()
     }
 
@@ -231,35 +294,53 @@ impl<'a> Evidence<'a> {
         }
     }
 
+    /// The first complete scan that should have shown all that an operation promised.
+    pub(crate) fn due_scan(&self, op: &OpRow) -> Option<u32> {
+        let completed = op.completion.as_ref()?.completed;
+        let due = completed + self.context.scenario.memory.settle.deadline;
+        let mut scans = self.context.scans.iter();
+        scans
+            .find(|scan| scan.complete && scan.started >= due)
+            .map(|scan| scan.scan)
+    }
+
     fn add_op(&mut self, op: &'a OpRow) {
         let invocation = &op.invocation;
         let OpId { session, seq } = invocation.op;
-        self.items.insert((session, invocation.item_first), op);
+        if invocation.item_count > 0 {
+            self.items.insert((session, invocation.item_first), op);
+        }
         let server_name = op
             .completion
             .as_ref()
             .and_then(|end| end.server_session.as_deref());
         let info = self.sessions.entry(session).or_insert_with(|| SessionInfo {
-            user: invocation.user,
+            founder: invocation.founder,
             kind: invocation.kind,
             first_op: invocation.op,
             ok: false,
-            server_names: BTreeSet::new(),
-            server_named: false,
+            members: BTreeMap::new(),
             first_unknown: None,
             last_seq: seq,
         });
         info.first_op = info.first_op.min(invocation.op);
         info.last_seq = info.last_seq.max(seq);
         info.ok |= op.outcome() == Outcome::Ok;
-        info.server_named |= invocation.traits.has(Trait::ServerIds) || server_name.is_some();
         if op.outcome() == Outcome::Unknown {
             let first = info.first_unknown.map_or(seq, |unknown| unknown.min(seq));
             info.first_unknown = Some(first);
         }
+        let member = info.members.entry(invocation.user).or_default();
+        let guest = invocation.user != invocation.founder;
+        member.server_named |= guest
+            || server_name.is_some()
+            || [Trait::ServerIds, Trait::SharedSession]
+                .into_iter()
+                .any(|asked| invocation.traits.has(asked));
         if let Some(name) = server_name {
-            info.server_names.insert(name);
-            self.claims.entry(name).or_default().insert(session);
+            member.server_names.insert(name);
+            let claims = self.claims.entry(name).or_default();
+            claims.insert((invocation.user, session));
         }
     }
 }

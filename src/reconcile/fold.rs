@@ -1,9 +1,12 @@
 //! Folding over buckets: a fault of a whole channel is one root, and a message that stands in
 //! another one's place explains what is missing there.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Code, Hint, OpId, OpKind, Proof, RecordType, SessionIx, Severity, UserIx};
+use crate::model::{
+    Affected, Code, Hint, OpId, OpKind, Proof, RecordType, SessionIx, Severity, UserIx,
+};
 
 use super::counts::count;
 use super::draft::{Draft, STORY_OPS_MAX, Stranger};
@@ -117,6 +120,35 @@ fn is_unit(kind: OpKind, record_type: RecordType) -> bool {
         OpKind::Upload => RecordType::Fact,
     };
     record_type == unit
+}
+
+/// A text that names nobody for certain may have been found in several buckets. It counts once,
+/// for the first of the users that it was reckoned to.
+pub(crate) fn once_each(drafts: Vec<Draft>) -> Vec<Draft> {
+    let (nameless, mut kept): (Vec<Draft>, Vec<Draft>) = drafts.into_iter().partition(is_nameless);
+    let mut first: BTreeMap<(Code, Option<Affected>), Draft> = BTreeMap::new();
+    for draft in nameless {
+        let root = draft.finding.affected.first().cloned();
+        match first.entry((draft.finding.code, root)) {
+            Entry::Vacant(free) => {
+                free.insert(draft);
+            }
+            Entry::Occupied(mut taken) => {
+                if draft.finding.sender < taken.get().finding.sender {
+                    taken.insert(draft);
+                }
+            }
+        }
+    }
+    kept.extend(first.into_values());
+    kept
+}
+
+fn is_nameless(draft: &Draft) -> bool {
+    matches!(
+        draft.finding.code,
+        Code::Phantom | Code::Resurrected | Code::Unattributable
+    )
 }
 
 /// Folds drafts into each other. They are in their final order, so the first of those that are

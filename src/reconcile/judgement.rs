@@ -7,6 +7,7 @@ use crate::model::{Affected, Code, Finding, OpKind};
 
 use super::Bucket;
 use super::control::Control;
+use super::counts::count;
 use super::draft::Draft;
 use super::fold::{self, Mixers, Tallies};
 use super::pattern::{self, Surroundings};
@@ -18,8 +19,10 @@ pub struct Judgement {
     pub findings: Vec<Finding>,
     /// Unknown operations of which something was stored after all.
     pub recovered: BTreeMap<OpKind, u64>,
-    /// Records under our names that hold no exact canary of ours.
+    /// Records under our names whose canaries are damaged, so that nobody can tell whose they are.
     pub unattributable: u64,
+    /// Stored texts in our sessions and under our users, of which these are a part.
+    pub texts: u64,
     /// Exact canaries of this run that the ledger cannot account for.
     pub ledger_gap: u64,
     /// Operations that miss something which it is too early to call lost.
@@ -51,6 +54,7 @@ pub fn combine(
     let mut drafts: Vec<Draft> = Vec::new();
     let mut tallies = Tallies::default();
     let mut unnamed = BTreeSet::new();
+    let mut crossed = BTreeSet::new();
     let mut mixers = Mixers::new();
     for bucket in buckets {
         drafts.extend(bucket.drafts);
@@ -65,12 +69,19 @@ pub fn combine(
         judgement.checker_errors.extend(bucket.checker_errors);
         let counts = bucket.counts;
         judgement.sessions += counts.sessions;
-        judgement.crossed_sessions += counts.crossed;
+        crossed.extend(counts.crossed);
         judgement.ledger_gap += counts.ledger_gap;
-        judgement.unattributable += counts.unattributable;
-        unnamed.extend(counts.unnamed);
+        judgement.texts += counts.texts;
+        unnamed.extend(counts.unnamed_texts);
     }
-    judgement.unattributable += super::counts::count(unnamed);
+    judgement.texts += count(unnamed);
+    judgement.crossed_sessions = count(crossed);
+    let mut drafts = fold::once_each(drafts);
+    judgement.unattributable = count(
+        drafts
+            .iter()
+            .filter(|draft| draft.finding.code == Code::Unattributable),
+    );
     fold::name_mixers(&mut drafts, &mixers);
     sort(&mut drafts);
     let mut drafts = fold::fold(drafts, &tallies);

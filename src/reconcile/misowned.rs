@@ -1,4 +1,4 @@
-//! Records under another owner than their sender: what the four owner checks have in common.
+//! Records under another owner than their sender: what the owner checks have in common.
 //!
 //! One root is one act of the target: a session made for the wrong owner, with the messages that
 //! it explains; or else all records of one operation in one place under one owner.
@@ -7,8 +7,10 @@ use std::collections::BTreeMap;
 
 use crate::model::{CanaryId, Code, RecordType, Role, SessionIx, UserIx};
 
+use super::checks::is_phantom;
 use super::draft::{Draft, Group, Groups, Stranger};
 use super::evidence::Evidence;
+use super::identity;
 use super::owner::Owner;
 use super::reading::Record;
 use super::wording;
@@ -33,9 +35,15 @@ pub(crate) fn drafts(
     for record in evidence.records.iter().filter(|record| counts(record)) {
         match record.sighting.record_type {
             RecordType::Session => {
-                for (sender, _) in evidence.senders_of_session(&record.sighting.record_id) {
-                    if fits(record.owner, sender) {
-                        let id = record.sighting.record_id.as_str();
+                for (sender, session) in evidence.senders_of_session(&record.sighting.record_id) {
+                    let id = record.sighting.record_id.as_str();
+                    let split = || evidence.splits().contains(&(sender, session, id));
+                    let (is_split, is_own) = match record.owner {
+                        Owner::User(owner) => (split(), evidence.takes_part(owner, session)),
+                        Owner::Placeholder(_) => (split(), false),
+                        Owner::Nobody | Owner::Foreign(_) => (false, false),
+                    };
+                    if fits(record.owner, sender) && !is_split && !is_own && !is_explained(code) {
                         let root = Root::Session(sender, id, record.owner);
                         roots.entry(root).or_default().members.push((record, None));
                     }
@@ -49,6 +57,11 @@ pub(crate) fn drafts(
                 }
             }
             RecordType::Message | RecordType::Fact => {
+                let fits = |canary: CanaryId| {
+                    let better = identity::explained(evidence, record, canary);
+                    let this = is_explained(code).then_some(code);
+                    fits(record.owner, canary.user) && better == this
+                };
                 if let Some((root, canary)) = root_of(evidence, &roots, record, fits) {
                     let group = roots.entry(root).or_default();
                     group.members.push((record, Some(canary)));
@@ -63,6 +76,11 @@ pub(crate) fn drafts(
         .collect()
 }
 
+/// Is it an anomaly that explains a wrong owner, and that only messages can show?
+fn is_explained(code: Code) -> bool {
+    matches!(code, Code::SplitIdentity | Code::StaleIdentity)
+}
+
 /// Identity that was lost counts as the store has it last: one that names the owner a moment
 /// late is slow, not wrong. What was under a stranger once has been shown to a stranger.
 fn counts(record: &Record<'_>) -> bool {
@@ -73,9 +91,11 @@ fn counts(record: &Record<'_>) -> bool {
 }
 
 /// The sessions whose fate a text without a sound canary shares: it proves nothing by itself. One
-/// with a damaged canary may be of the user that this names, and of nobody else.
+/// with a damaged canary may be of the user that this names, and of nobody else; one that nobody
+/// of this run sent is an anomaly of its own.
 fn roots_of_session<'a>(evidence: &Evidence<'a>, record: &Record<'a>) -> Vec<Root<'a>> {
-    let Some(id) = record.sighting.session.as_deref() else {
+    let sent = record.sighting.older_run.is_none() && !is_phantom(evidence, record);
+    let Some(id) = record.sighting.session.as_deref().filter(|_| sent) else {
         return Vec::new();
     };
     let of_sender = |sender: UserIx| {
@@ -95,7 +115,7 @@ fn root_of<'a>(
     evidence: &Evidence<'a>,
     roots: &Groups<'_, 'a, Root<'a>>,
     record: &Record<'a>,
-    fits: fn(Owner<'_>, UserIx) -> bool,
+    fits: impl Fn(CanaryId) -> bool,
 ) -> Option<(Root<'a>, CanaryId)> {
     let session = record.sighting.session.as_deref();
     if record.mixed() {
@@ -105,7 +125,7 @@ fn root_of<'a>(
         .canaries
         .iter()
         .copied()
-        .find(|canary| fits(record.owner, canary.user))?;
+        .find(|canary| fits(*canary))?;
     if !evidence.has(canary.user) {
         return None;
     }

@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use crate::model::{Code, Micros, OpKind, OpRow, RunId, Sighting};
+use crate::model::{Code, Micros, OpKind, OpRow, RunId, Scan, Sighting};
 use crate::scenario::Scenario;
 
 pub mod checks;
@@ -19,6 +19,7 @@ mod draft;
 mod evidence;
 mod fold;
 pub mod generator;
+mod identity;
 mod judgement;
 mod misowned;
 mod missing;
@@ -31,6 +32,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 pub mod timeline;
+mod verbatim;
 pub mod verdict;
 mod wording;
 
@@ -84,6 +86,8 @@ pub struct Context<'a> {
     pub read_back: ReadBack,
     /// Could the store list facts? If not, nothing is known of what became of uploads.
     pub facts_listed: bool,
+    /// All scans of the store, in order.
+    pub scans: &'a [Scan],
 }
 
 /// What the judge makes of one bucket of users; input of [`combine`].
@@ -100,7 +104,8 @@ pub struct Bucket {
 
 /// Judges one bucket: the users whose numbers are in `users`.
 ///
-/// `ops` are all operations of these users. `sightings` are all those that belong to one of them:
+/// `ops` are all operations of all sessions in which one of these users takes part, so with two
+/// users in a session also those of the other one. `sightings` are all those that belong to one of them:
 /// a sighting belongs to every user that its canaries name, exact or corrected; without any, to
 /// the user in its session's name; else to the users whose answers gave its session's id; else to
 /// the user that is its owner. Further sightings do no harm. A finding is made in the bucket of

@@ -19,6 +19,10 @@ pub(crate) struct Record<'a> {
     pub reads: u32,
     /// Is this the last state that the record was seen in?
     pub newest: bool,
+    /// The scan that first read the record, in whatever state.
+    pub first_scan: u32,
+    /// The scan that last read it, in whatever state.
+    pub last_scan: u32,
     /// Whom the store names.
     pub owner: Owner<'a>,
     /// Exact canaries of this run, sorted.
@@ -62,12 +66,15 @@ pub(crate) fn read_records<'a>(
         match records.last_mut() {
             Some(last) if same_state(last.sighting, sighting) => {
                 last.reads = last.reads.saturating_add(sighting.reads);
+                last.first_scan = last.first_scan.min(sighting.first_scan);
                 last.sighting = sighting;
             }
             Some(_) | None => records.push(Record {
                 sighting,
                 reads: sighting.reads,
                 newest: false,
+                first_scan: sighting.first_scan,
+                last_scan: sighting.scan,
                 owner: owner::classify(context, sighting.owner.as_deref()),
                 canaries: exact_canaries(context.run, sighting),
             }),
@@ -75,9 +82,12 @@ pub(crate) fn read_records<'a>(
     }
     let same_record = |a: &Record<'_>, b: &Record<'_>| id_key(a.sighting) == id_key(b.sighting);
     for states in records.chunk_by_mut(same_record) {
+        let first = states.iter().map(|record| record.first_scan).min();
         let last = states.iter().map(|record| record.sighting.scan).max();
         for record in states {
-            record.newest = Some(record.sighting.scan) == last;
+            record.first_scan = first.unwrap_or(record.first_scan);
+            record.last_scan = last.unwrap_or(record.last_scan);
+            record.newest = record.sighting.scan == record.last_scan;
         }
     }
     records
@@ -101,6 +111,16 @@ fn same_state(a: &Sighting, b: &Sighting) -> bool {
         && a.owner == b.owner
         && a.session == b.session
         && a.canaries == b.canaries
+        && look(a) == look(b)
+}
+
+/// What else the text is seen to be.
+fn look(sighting: &Sighting) -> (i64, bool, Option<RunId>) {
+    (
+        sighting.likeness.to_i64(),
+        sighting.damaged,
+        sighting.older_run,
+    )
 }
 
 /// A total order in which readings of one state of one record stand together, oldest first.
@@ -113,6 +133,7 @@ fn order_key(sighting: &Sighting) -> impl Ord + use<'_> {
     (
         id_key(sighting),
         (&sighting.owner, &sighting.session, canaries),
+        look(sighting),
         (sighting.scan, sighting.seen_at, sighting.position),
         (sighting.role, sighting.body_hash, sighting.reads),
         &sighting.excerpt,

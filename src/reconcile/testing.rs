@@ -1,12 +1,13 @@
 //! Perfect histories for tests, to be spoilt one item at a time.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::time::Duration;
 
 use crate::model::{
     CanaryId, CanaryKind, Completion, Echo, Exactness, Finding, GroupIx, Invocation, Likeness,
-    Micros, OpId, OpKind, OpRow, Outcome, Promise, Proof, RecordType, Role, RunId, SeenCanary,
-    SessionIx, Sighting, TraitSet, UserIx,
+    Micros, OpId, OpKind, OpRow, Outcome, Promise, Proof, RecordType, Role, RunId, Scan,
+    SeenCanary, SessionIx, Sighting, TraitSet, UserIx,
 };
 use crate::scenario::{
     AuthKind, Connections, Disturbances, Executor, Group, Memory, OwnerTemplate, Paths, Pause,
@@ -117,6 +118,7 @@ pub(crate) fn context(scenario: &Scenario) -> Context<'_> {
             read_from: Micros(100_000_000),
         },
         facts_listed: true,
+        scans: &[],
     }
 }
 
@@ -197,10 +199,20 @@ impl History {
         while from < self.users {
             let to = (from + width).min(self.users);
             let range = from..to;
+            let takes_part = |op: &&OpRow| {
+                let Invocation { user, founder, .. } = op.invocation;
+                range.contains(&user.0) || range.contains(&founder.0)
+            };
+            let sessions: BTreeSet<SessionIx> = self
+                .ops
+                .iter()
+                .filter(takes_part)
+                .map(|op| op.invocation.op.session)
+                .collect();
             let ops: Vec<OpRow> = self
                 .ops
                 .iter()
-                .filter(|op| range.contains(&op.invocation.user.0))
+                .filter(|op| sessions.contains(&op.invocation.op.session))
                 .cloned()
                 .collect();
             let sightings: Vec<Sighting> = self
@@ -361,6 +373,30 @@ pub(crate) fn sighting(record_type: RecordType, id: &str, user: u32) -> Sighting
         reads: 3,
         control: false,
     }
+}
+
+/// Scans that began at these times, in seconds, the first with number 1; `!` before a time, or
+/// instead of one, for an incomplete scan.
+pub(crate) fn scans(times: &[&str]) -> Vec<Scan> {
+    (1..)
+        .zip(times)
+        .map(|(scan, time)| {
+            let seconds: f64 = time.trim_start_matches('!').parse().unwrap_or(0.0);
+            let started = Micros::from_duration(Duration::from_secs_f64(seconds));
+            Scan {
+                scan,
+                started,
+                ended: started,
+                digest: String::new(),
+                sessions: 0,
+                messages: 0,
+                facts: 0,
+                unattributable: 0,
+                complete: !time.starts_with('!'),
+                incomplete_reason: None,
+            }
+        })
+        .collect()
 }
 
 /// An answer to `asker` in a session, with somebody's canary.

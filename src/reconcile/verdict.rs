@@ -20,7 +20,12 @@ pub struct Facts<'a> {
     pub generator: &'a GeneratorHealth,
     /// Tasks of the tester that broke: what they should have done was not done.
     pub broken_sessions: u64,
+    /// Events that contradicted what the ledger had been told before.
+    pub ledger_conflicts: u64,
 }
+
+/// Of so many texts read back, one may hold damaged canaries only.
+const TEXTS_PER_UNATTRIBUTABLE_MIN: u64 = 1_000;
 
 /// Draws the conclusion. The reasons say what a pass would have needed, in report order; a
 /// proved failure stands whatever is missing, and then the reasons say what else may be there.
@@ -71,9 +76,10 @@ fn holds(
         InconclusiveReason::ReadBackIncomplete => read && !complete,
         InconclusiveReason::NotSettled => complete && (!settled || judgement.pending > 0),
         InconclusiveReason::GeneratorSaturated => facts.generator.saturated,
-        // A killed tester may have sent what it had not yet written down.
+        // A killed tester may have sent what it had not yet written down, but not twice.
         InconclusiveReason::LedgerGap => {
-            judgement.ledger_gap > 0 && context.ended != RunEnd::Crashed
+            let unknown = judgement.ledger_gap > 0 && context.ended != RunEnd::Crashed;
+            unknown || facts.ledger_conflicts > 0
         }
         InconclusiveReason::TargetLost => context.ended == RunEnd::TargetLost,
         InconclusiveReason::Interrupted => {
@@ -83,7 +89,10 @@ fn holds(
             !judgement.checker_errors.is_empty() || facts.broken_sessions > 0
         }
         InconclusiveReason::TargetThrottled => context.ended == RunEnd::TargetThrottled,
-        InconclusiveReason::AssumptionFailed => false,
+        InconclusiveReason::AssumptionFailed => {
+            let allowed = judgement.texts / TEXTS_PER_UNATTRIBUTABLE_MIN;
+            judgement.unattributable > allowed
+        }
         InconclusiveReason::NoReadBack => {
             !read || (!context.facts_listed && facts.planned.contains(&OpKind::Upload))
         }
@@ -95,7 +104,9 @@ mod tests {
     use super::super::testing::{History, owner};
     use super::super::{Control, Micros};
     use super::*;
-    use crate::model::Outcome;
+    use crate::model::{Exactness, Outcome, RecordType};
+
+    type Change = fn(&mut Case);
 
     struct Case {
         history: History,
@@ -107,6 +118,7 @@ mod tests {
         pairs: u64,
         saturated: bool,
         broken_sessions: u64,
+        ledger_conflicts: u64,
     }
 
     impl Case {
@@ -124,6 +136,7 @@ mod tests {
                 pairs: 1,
                 saturated: false,
                 broken_sessions: 0,
+                ledger_conflicts: 0,
                 history,
             }
         }
@@ -151,6 +164,7 @@ mod tests {
                     rss_max_bytes: 0,
                 },
                 broken_sessions: self.broken_sessions,
+                ledger_conflicts: self.ledger_conflicts,
             };
             verdict(&context, &judgement, &facts)
         }
@@ -166,7 +180,6 @@ mod tests {
 
     #[test]
     fn each_reason_alone_makes_a_run_inconclusive() {
-        type Change = fn(&mut Case);
         let table: [(&[InconclusiveReason], Change); 15] = [
             (&[], |_| {}),
             (&[InconclusiveReason::NoEvidence], |case| {
@@ -213,6 +226,38 @@ mod tests {
                 case.broken_sessions = 1;
             }),
         ];
+        assert_verdicts(&table);
+    }
+
+    #[test]
+    fn reasons_that_take_more_to_reach() {
+        let table: [(&[InconclusiveReason], Change); 4] = [
+            // Nobody writes an event down twice, not even a killed tester.
+            (&[InconclusiveReason::LedgerGap], |case| {
+                case.ledger_conflicts = 1;
+            }),
+            (
+                &[
+                    InconclusiveReason::LedgerGap,
+                    InconclusiveReason::Interrupted,
+                ],
+                |case| {
+                    case.ended = RunEnd::Crashed;
+                    case.ledger_conflicts = 1;
+                },
+            ),
+            (&[InconclusiveReason::TargetThrottled], |case| {
+                case.ended = RunEnd::TargetThrottled;
+            }),
+            (&[InconclusiveReason::AssumptionFailed], |case| {
+                case.history.record("m0.1u").canaries[0].exactness = Exactness::Corrected;
+            }),
+        ];
+        assert_verdicts(&table);
+    }
+
+    #[track_caller]
+    fn assert_verdicts(table: &[(&[InconclusiveReason], Change)]) {
         for (reasons, change) in table {
             let mut case = Case::clean();
             change(&mut case);
@@ -223,6 +268,47 @@ mod tests {
             };
             assert_eq!(case.verdict(), (verdict, reasons.to_vec()));
         }
+    }
+
+    #[test]
+    fn one_unattributable_text_in_a_thousand_is_borne() {
+        let case = |turns: u16| {
+            let mut case = Case::clean();
+            case.history = History::new(1, turns);
+            let is_text = |sighting: &&crate::model::Sighting| {
+                matches!(sighting.record_type, RecordType::Message | RecordType::Fact)
+            };
+            let texts = case.history.sightings.iter().filter(is_text).count();
+            case.history.record("m0.1u").canaries[0].exactness = Exactness::Corrected;
+            (texts, case.verdict().0)
+        };
+        assert_eq!(case(497), (999, Verdict::Inconclusive));
+        assert_eq!(case(498), (1001, Verdict::Pass));
+    }
+
+    #[test]
+    fn every_reason_can_be_reached() {
+        // Each of them stands alone in one of the cases above, but this one.
+        let mut case = Case::clean();
+        case.ok.clear();
+        case.pairs = 0;
+        case.control.found = 0;
+        case.read_back = read_back(false, false);
+        case.saturated = true;
+        case.ledger_conflicts = 1;
+        case.ended = RunEnd::TargetLost;
+        case.broken_sessions = 1;
+        case.facts_listed = false;
+        case.history.record("m0.1u").canaries[0].exactness = Exactness::Corrected;
+        let (_, reasons) = case.verdict();
+        let apart = [
+            InconclusiveReason::NotSettled,
+            InconclusiveReason::Interrupted,
+            InconclusiveReason::TargetThrottled,
+        ];
+        let mut expected = InconclusiveReason::ALL.to_vec();
+        expected.retain(|reason| !apart.contains(reason));
+        assert_eq!(reasons, expected);
     }
 
     #[test]
@@ -286,6 +372,7 @@ mod tests {
                     rss_max_bytes: 0,
                 },
                 broken_sessions: 0,
+                ledger_conflicts: 0,
             },
         ));
     }

@@ -120,7 +120,8 @@ fn by_place<'e, 'a>(evidence: &'e Evidence<'a>) -> Groups<'e, 'a, Place<'e>> {
 fn extras<'e, 'a>(place: &Place<'_>, mut group: Group<'e, 'a>) -> Extras<'e, 'a> {
     group.members.sort_by_key(|(record, _)| {
         let sighting = record.sighting;
-        (sighting.body_hash, sighting.position, &sighting.record_id)
+        let seen = (record.first_scan, sighting.position);
+        (sighting.body_hash, seen, &sighting.record_id)
     });
     group
         .members

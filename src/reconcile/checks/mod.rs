@@ -7,18 +7,28 @@ use crate::model::Code;
 
 use super::{Draft, Evidence};
 
+mod altered;
 mod chunk_mix;
 mod duplicate;
 mod foreign_owner;
 mod ghost;
+mod late;
 mod lost;
 mod missing_owner;
 mod partial_ingest;
+mod phantom;
 mod placeholder_owner;
+mod reordered;
 mod response_bleed;
+mod resurrected;
 mod session_bleed;
+mod split_identity;
+mod stale_identity;
+mod torn;
+mod unattributable;
 mod wrong_owner;
 
+pub(crate) use phantom::is_phantom;
 pub(crate) use wrong_owner::WrongOwner;
 
 /// Looks for one anomaly.
@@ -41,15 +51,24 @@ pub trait Check: fmt::Debug + Sync {
 pub const ALL: &[&dyn Check] = &[
     &WrongOwner,
     &foreign_owner::ForeignOwner,
+    &split_identity::SplitIdentity,
+    &stale_identity::StaleIdentity,
     &response_bleed::ResponseBleed,
     &chunk_mix::ChunkMix,
     &placeholder_owner::PlaceholderOwner,
     &missing_owner::MissingOwner,
     &lost::Lost,
     &partial_ingest::PartialIngest,
+    &resurrected::Resurrected,
     &session_bleed::SessionBleed,
+    &phantom::Phantom,
     &duplicate::Duplicate,
+    &reordered::Reordered,
+    &torn::Torn,
+    &altered::Altered,
     &ghost::Ghost,
+    &late::Late,
+    &unattributable::Unattributable,
 ];
 
 /// The check of an anomaly.

@@ -148,7 +148,7 @@ mod tests {
                     seen.exactness = Exactness::Corrected;
                 }
             },
-            &[],
+            &["unattributable?: f1.1"],
         );
     }
 }
