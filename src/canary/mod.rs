@@ -1,11 +1,14 @@
 //! Canaries: proofs of identity that are planted in everything a synthetic user sends, and found
 //! again in everything that is read back.
 //!
-//! `text.rs` spells and reads them, `normalise.rs` makes texts comparable, `tone.rs` speaks them.
+//! `text.rs` spells and reads them, `damage.rs` knows what was one, `normalise.rs` makes texts
+//! comparable, `likeness.rs` compares them, `tone.rs` speaks them.
 //! Whose canaries count (this run's, another run's) is for the caller to decide.
 
-use crate::model::{CanaryId, SeenCanary};
+use crate::model::{CanaryId, Likeness, SeenCanary};
 
+mod damage;
+mod likeness;
 mod normalise;
 mod text;
 pub mod tone;
@@ -44,6 +47,19 @@ pub fn find(normalised: &str) -> Vec<SeenCanary> {
     // Exact sorts before corrected, so the exact one of two stays.
     seen.dedup_by_key(|canary| canary.id);
     seen
+}
+
+/// Does a normalised text hold a word with the shape of a canary whose check fails even after
+/// correction? The first and the last word do not count: chunks are cut there.
+pub fn is_damaged(normalised: &str) -> bool {
+    damage::is_damaged(normalised)
+}
+
+/// How a stored text compares with the one that was sent; both as they are. Letters and digits
+/// count, nothing else, so that case, Unicode forms, blanks, escapes, quotes, markdown and HTML
+/// tags may differ. What was kept and sent is counted in characters of the normalised texts.
+pub fn compare(sent: &str, stored: &str) -> Likeness {
+    likeness::compare(sent, stored)
 }
 
 /// Keyed hash of a normalised body, for comparing records without keeping them.

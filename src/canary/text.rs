@@ -10,7 +10,7 @@ use crate::model::{CanaryId, CanaryKind, Exactness, RunId, SeenCanary, SessionIx
 use super::{CANARY_LETTERS, CORRECTIONS_PER_TEXT_MAX};
 
 /// What every canary begins with. The proquint letters have no `q`, so it cannot occur inside.
-const MAGIC: &str = "zq";
+pub(super) const MAGIC: &str = "zq";
 /// Letters that carry the bits.
 const LETTERS: u32 = 40;
 const _: () = assert!(MAGIC.len() + LETTERS as usize == CANARY_LETTERS);
@@ -79,6 +79,17 @@ pub(super) fn bits_of(canary: &str) -> Option<u128> {
 /// The canary that spells the bits; `None` if their check fails.
 pub(super) fn from_bits(bits: u128) -> Option<String> {
     decode(bits).map(|_| spell(bits))
+}
+
+/// Is it a letter of which canaries are spelled?
+pub(super) fn is_letter(letter: char) -> bool {
+    value_of(0, letter).or(value_of(1, letter)).is_some()
+}
+
+/// How many letters are such as a canary may have in their place, behind the magic.
+pub(super) fn fitting_letters(letters: impl Iterator<Item = char>) -> usize {
+    let fits = |(place, letter): &(u32, char)| value_of(*place, *letter).is_some();
+    (0..LETTERS).zip(letters).filter(fits).count()
 }
 
 /// Forty letters as they were read.
