@@ -361,7 +361,15 @@ fn reading(sighting: &Sighting, packed: &[u8], belongs: &Belongs) -> [u8; READIN
         codes::record_type(sighting.record_type),
         codes::role(sighting.role),
         u8::from(sighting.control),
+        u8::from(sighting.damaged),
     ]);
+    field(&sighting.likeness.to_i64().to_le_bytes());
+    field(
+        &sighting
+            .older_run
+            .map_or(0, |run| i64::from(run.0) + 1)
+            .to_le_bytes(),
+    );
     if sighting.record_type == RecordType::Answer {
         field(&sighting.position.to_le_bytes());
     }

@@ -16,6 +16,8 @@ use crate::model::{
     UserIx,
 };
 
+/// Note of the ledger's own: how many events contradicted earlier ones.
+const CONFLICTS_KEY: &str = "ledger_conflicts";
 /// How long a read waits for a lock that another process holds.
 const BUSY_WAIT: Duration = Duration::from_secs(10);
 
@@ -44,6 +46,22 @@ impl LedgerReader {
         Ok(Self { connection, path })
     }
 
+    /// From now on reads what is in the ledger at this moment, whatever is written meanwhile, so
+    /// that all answers fit together. Not for long: the writer's log grows as long as this lasts.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn hold_still(self) -> Result<Self, LedgerError> {
+        // The moment is that of the first read.
+        let held = self
+            .connection
+            .execute_batch("BEGIN DEFERRED; SELECT count(*) FROM sqlite_schema;");
+        match held {
+            Ok(()) => Ok(self),
+            Err(source) => Err(self.failed(source)),
+        }
+    }
+
     /// What the run is.
     ///
     /// # Errors
@@ -58,6 +76,31 @@ impl LedgerReader {
     /// The file cannot be read.
     pub fn note(&self, key: &str) -> Result<Option<Value>, LedgerError> {
         manifest::note(&self.connection, &self.path, key)
+    }
+
+    /// Events that contradicted earlier ones: an operation begun twice, ended twice or never
+    /// begun. Each was passed over.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn conflicts(&self) -> Result<u64, LedgerError> {
+        let noted = self.note(CONFLICTS_KEY)?;
+        Ok(noted.and_then(|count| count.as_u64()).unwrap_or(0))
+    }
+
+    /// The highest number that a reading of the store has had, complete or in part; 0 if there was
+    /// none.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn last_scan(&self) -> Result<u32, LedgerError> {
+        let highest: Vec<Option<u32>> = self.all(
+            "SELECT max(scan) FROM (SELECT max(scan) AS scan FROM scans \
+                UNION ALL SELECT max(last_scan) FROM sightings)",
+            [],
+            |columns| columns.optional_int(),
+        )?;
+        Ok(highest.into_iter().flatten().next().unwrap_or(0))
     }
 
     /// One more than the highest number of a user that an operation or a sighting belongs to, so
@@ -85,7 +128,8 @@ impl LedgerReader {
         Ok(users.into_iter().sum())
     }
 
-    /// All operations of some users, by user, session and place in the session.
+    /// All operations that some users sent, by user, session and place in the session. Of a
+    /// session in which two users send, each has their own.
     ///
     /// # Errors
     /// The file cannot be read.
@@ -94,6 +138,7 @@ impl LedgerReader {
             &format!(
                 "SELECT {OP_COLUMNS} FROM sessions AS u CROSS JOIN ops AS o \
                  ON o.op_id BETWEEN u.session_ix << 16 AND u.session_ix << 16 | 65535 \
+                 AND o.user_ix = u.user_ix \
                  WHERE u.user_ix >= ?1 AND u.user_ix < ?2 \
                  ORDER BY u.user_ix, o.op_id"
             ),
@@ -253,6 +298,7 @@ impl LedgerReader {
         let sql = format!(
             "SELECT {OP_COLUMNS} FROM sessions AS u CROSS JOIN ops AS o \
              ON o.op_id BETWEEN u.session_ix << 16 AND u.session_ix << 16 | 65535 \
+             AND o.user_ix = u.user_ix \
              WHERE u.user_ix = ?1 ORDER BY abs(o.invoked_us - ?2), o.op_id LIMIT 1"
         );
         let time = i64::try_from(time.0).unwrap_or(i64::MAX);

@@ -185,7 +185,8 @@ pub struct Sighting {
     pub excerpt: Option<String>,
     /// The scan that first read it just so; before the ledger has counted, that of this reading.
     pub first_scan: u32,
-    /// The scan that last saw it; 0 for answers seen while driving.
+    /// The scan that last saw it; 0 for answers seen while driving. Partial readings while the
+    /// load ran have numbers, too, though they are no [`Scan`].
     pub scan: u32,
     /// When it was last read.
     pub seen_at: Micros,

@@ -65,6 +65,7 @@ fn an_equal_reading_in_a_later_scan_only_raises_the_count() {
     };
     let changed = Sighting {
         body_hash: 5,
+        first_scan: 3,
         scan: 3,
         ..first.clone()
     };
@@ -73,6 +74,62 @@ fn an_equal_reading_in_a_later_scan_only_raises_the_count() {
     let reader = LedgerReader::open(folder.path()).unwrap();
     let read = reader.sightings_of_users(0..10).unwrap();
     assert_eq!(read, [Sighting { reads: 2, ..later }, changed]);
+    assert_eq!((read[0].first_scan, read[0].scan), (1, 3));
+    assert_eq!(reader.last_scan().unwrap(), 3);
+}
+
+#[test]
+fn operations_in_a_shared_session_belong_to_who_sent_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let sent = |user, seq| {
+        let begun = invocation(user, op(1, seq), OpKind::Chat);
+        Event::Invoked(Invocation {
+            founder: UserIx(1),
+            ..begun
+        })
+    };
+    // The guest, user 3, begins first.
+    written(
+        folder.path(),
+        [(3, 0), (1, 1), (3, 2), (1, 3)].map(|(user, seq)| sent(user, seq)),
+    );
+    let reader = LedgerReader::open(folder.path()).unwrap();
+    let seqs = |users| {
+        let ops = reader.ops_of_users(users).unwrap();
+        let of = |row: &OpRow| (row.invocation.user.0, row.invocation.op.seq);
+        ops.iter().map(of).collect::<Vec<_>>()
+    };
+    assert_eq!(seqs(0..3), [(1, 1), (1, 3)]);
+    assert_eq!(seqs(3..4), [(3, 0), (3, 2)]);
+    assert_eq!(seqs(0..4), [(1, 1), (1, 3), (3, 0), (3, 2)]);
+    let near = reader
+        .op_of_user_near(UserIx(1), Micros(0))
+        .unwrap()
+        .unwrap();
+    assert_eq!(near.invocation.op, op(1, 1));
+    assert_eq!(reader.users().unwrap(), 4);
+}
+
+#[test]
+fn a_reader_that_holds_still_sees_one_moment() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = Ledger::create(folder.path(), &manifest()).unwrap();
+    tell(&ledger, small_run());
+    let read = |reader: &LedgerReader| reader.op_counts().unwrap().values().sum::<u64>();
+    let held = LedgerReader::open(folder.path())
+        .unwrap()
+        .hold_still()
+        .unwrap();
+    let moving = LedgerReader::open(folder.path()).unwrap();
+    assert_eq!((read(&held), read(&moving)), (6, 6));
+    tell(
+        &ledger,
+        [Event::Invoked(invocation(4, op(4, 0), OpKind::Chat))],
+    );
+    assert_eq!((read(&held), read(&moving)), (6, 7));
+    assert_eq!(held.ops_around(Micros(0), 10).unwrap().len(), 6);
+    drop(held);
+    ledger.finish().unwrap();
 }
 
 #[test]
@@ -148,6 +205,18 @@ fn whatever_differs_is_a_reading_of_its_own() {
             canaries: vec![corrected],
             ..base.clone()
         },
+        Sighting {
+            likeness: Likeness::Altered,
+            ..base.clone()
+        },
+        Sighting {
+            damaged: true,
+            ..base.clone()
+        },
+        Sighting {
+            older_run: Some(RunId(0)),
+            ..base.clone()
+        },
     ];
     let folder = tempfile::tempdir().unwrap();
     written(folder.path(), variants.clone().map(Event::Sighted));
@@ -185,7 +254,7 @@ fn events_that_contradict_earlier_ones_are_counted_and_change_nothing() {
         completion: Some(ended),
     };
     assert_eq!(reader.ops_of_users(0..10).unwrap(), [expected]);
-    assert_eq!(reader.note("ledger_conflicts").unwrap(), Some(3.into()));
+    assert_eq!(reader.conflicts().unwrap(), 3);
 }
 
 #[test]
