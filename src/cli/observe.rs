@@ -38,6 +38,7 @@ pub(super) async fn run(cli: &Cli, args: &ObserveArgs) -> Result<Exit, Failure> 
         baseline: readback::load_baseline(&reader)?,
         clock: RunClock::resume(UNIX_EPOCH + since_1970(&manifest)),
         users: scenario.users,
+        plan: readback::same_plan(&scenario, &manifest),
         scenario: Arc::new(scenario),
     };
     let store = StoreClient::connect(&url, &context.scenario.memory)

@@ -1,15 +1,18 @@
 //! Reading the store back, for a run in progress and for an earlier one.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::bail;
 use tokio::sync::mpsc;
 
 use crate::event::Event;
-use crate::ledger::{Ledger, LedgerReader};
+use crate::ledger::{Ledger, LedgerReader, Manifest};
 use crate::model::Micros;
 use crate::observe::{Baseline, ScanContext, SettlePlan, StoreClient};
+use crate::plan::Plan;
+use crate::scenario::Scenario;
 use crate::stop::Stop;
 
 use super::judge;
@@ -36,6 +39,13 @@ pub(super) fn load_baseline(ledger: &LedgerReader) -> anyhow::Result<Baseline> {
         bail!("the run ended before it had looked at the store: nothing was sent");
     }
     Ok(Baseline::from_hashes(ledger.baseline()?))
+}
+
+/// The plan of an earlier run; `None` if this version makes another one of its scenario and seed,
+/// so that its texts are not those that were sent.
+pub(super) fn same_plan(scenario: &Scenario, manifest: &Manifest) -> Option<Arc<Plan>> {
+    let plan = Plan::new(scenario.clone(), manifest.seed);
+    (plan.digest() == manifest.plan_digest).then(|| Arc::new(plan))
 }
 
 /// What this process knows of the drive and may not have been written down yet.

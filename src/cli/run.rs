@@ -328,6 +328,7 @@ fn scan_context(prepared: &Prepared) -> ScanContext {
         baseline: prepared.baseline.clone(),
         clock: prepared.clock,
         users: scenario.users,
+        plan: Some(Arc::clone(&prepared.plan)),
     }
 }
 

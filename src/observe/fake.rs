@@ -314,6 +314,7 @@ pub(super) fn context() -> ScanContext {
         baseline: Baseline::default(),
         clock: RunClock::start(),
         users: 4,
+        plan: None,
     }
 }
 

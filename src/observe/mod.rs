@@ -2,7 +2,8 @@
 //!
 //! `store.rs` asks one question, `pages.rs` walks a whole list, `scan.rs` reads the store once,
 //! `settle.rs` reads it until nothing changes, `lag.rs` watches single records while the load
-//! runs. What a record means is decided in `sight.rs` and nowhere else. Nothing here writes to the
+//! runs. What a record means is decided in `sight.rs`, how its text compares with the one that was
+//! sent in `texts.rs`, and nowhere else. Nothing here writes to the
 //! store, and nothing here judges.
 
 mod baseline;
@@ -16,6 +17,7 @@ mod settle;
 mod settled;
 mod sight;
 mod store;
+mod texts;
 
 pub use baseline::Baseline;
 pub use error::StoreError;

@@ -12,10 +12,12 @@ use super::error::StoreError;
 use super::pages::Walk;
 use super::sight::{self, ReadAt, Record};
 use super::store::StoreClient;
+use super::texts::Texts;
 use crate::clock::RunClock;
 use crate::dialect::{FactRecord, MessageRecord, SessionRecord};
 use crate::event::Event;
 use crate::model::{Micros, OpKind, RecordType, Role, RunId, Scan, Sighting, UserIx};
+use crate::plan::Plan;
 use crate::scenario::Scenario;
 
 /// Sessions and users of the baseline up to which they are read again in each scan, so that what
@@ -39,6 +41,9 @@ pub struct ScanContext {
     pub clock: RunClock,
     /// Users of the run: numbers from 0 up to this one, excluded.
     pub users: u32,
+    /// The run's plan, whose texts are compared with what is stored; `None` where this version
+    /// would plan the run otherwise.
+    pub plan: Option<Arc<Plan>>,
 }
 
 impl StoreClient {
@@ -54,7 +59,9 @@ impl StoreClient {
         number: u32,
         events: &mpsc::Sender<Event>,
     ) -> Scan {
-        self.scan_once(context, number, events).await.scan
+        let mut texts = Texts::of(context.plan.as_ref());
+        let scanned = self.scan_once(context, number, events, &mut texts).await;
+        scanned.scan
     }
 
     pub(super) async fn scan_once(
@@ -62,12 +69,14 @@ impl StoreClient {
         context: &ScanContext,
         number: u32,
         events: &mpsc::Sender<Event>,
+        texts: &mut Texts,
     ) -> Scanned {
         let started = context.clock.now();
         let mut reading = Reading {
             store: self,
             context,
             events,
+            texts,
             number,
             told_facts: HashSet::new(),
             tally: Tally::default(),
@@ -138,6 +147,7 @@ struct Reading<'a> {
     store: &'a StoreClient,
     context: &'a ScanContext,
     events: &'a mpsc::Sender<Event>,
+    texts: &'a mut Texts,
     number: u32,
     told_facts: HashSet<u128>,
     tally: Tally,
@@ -203,6 +213,8 @@ impl Reading<'_> {
         let read = self.read_at();
         let owner = session.owner.as_deref();
         let by_name = sight::is_our_session(self.context, &session.id, owner);
+        let texts = &mut *self.texts;
+        let context = self.context;
         let messages: Vec<Sighting> = (0..)
             .zip(&walk.records)
             .map(|(position, message)| {
@@ -215,9 +227,10 @@ impl Reading<'_> {
                     position,
                     body: &message.body,
                 };
-                sight::sight(self.context, &record, read)
+                (sight::sight(context, &record, read), &message.body)
             })
-            .filter(|sighting| by_name || !sighting.canaries.is_empty())
+            .filter(|(sighting, _)| by_name || !sighting.canaries.is_empty())
+            .map(|(sighting, body)| texts.look(sighting, body))
             .collect();
         if !by_name && messages.is_empty() {
             return;
@@ -314,6 +327,7 @@ impl Reading<'_> {
             if ours && self.told_facts.insert(sight::digest_part(&sighting)) {
                 self.tally.facts += 1;
                 self.tally.unattributable += u64::from(!sight::has_exact(&sighting.canaries));
+                let sighting = self.texts.look(sighting, &fact.body);
                 self.tell(sighting).await;
             }
         }

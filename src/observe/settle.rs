@@ -6,6 +6,7 @@ use super::scan::ScanContext;
 use super::settled::{Next, SettlePlan, next_step};
 use super::sight::control_sightings;
 use super::store::StoreClient;
+use super::texts::Texts;
 use crate::event::Event;
 use crate::model::Scan;
 use crate::stop::{Stop, StopLevel};
@@ -43,6 +44,7 @@ impl StoreClient {
         let begun = context.clock.now().max(plan.last_completed);
         let patience = settle.deadline.saturating_mul(2);
         let end = begun + patience.saturating_add(settle.hold(plan.lag_p999));
+        let mut texts = Texts::of(context.plan.as_ref());
         let mut scans: Vec<Scan> = Vec::new();
         let mut number = plan.first_scan;
         loop {
@@ -52,7 +54,7 @@ impl StoreClient {
                     plant_control(context, number, events).await;
                     return observed(&scans, Some("reading back was stopped".to_owned()));
                 }
-                scanned = self.scan_once(context, number, events) => scanned,
+                scanned = self.scan_once(context, number, events, &mut texts) => scanned,
             };
             let gone = scanned.store_gone;
             scans.push(scanned.scan);

@@ -5,7 +5,7 @@ use super::scan::ScanContext;
 use crate::canary;
 use crate::model::limits::{CONTROL_USERS, EXCERPT_CHARS_AROUND};
 use crate::model::{
-    CanaryId, CanaryKind, Exactness, Likeness, Micros, OpKind, RecordType, Role, SeenCanary,
+    CanaryId, CanaryKind, Exactness, Likeness, Micros, OpKind, RecordType, Role, RunId, SeenCanary,
     SessionIx, Sighting, UserIx,
 };
 
@@ -46,6 +46,7 @@ pub fn control_sightings(context: &ScanContext, scan: u32) -> Vec<Sighting> {
 pub(super) fn sight(context: &ScanContext, record: &Record<'_>, read: ReadAt) -> Sighting {
     let normalised = canary::normalise(record.body);
     let mut canaries = canary::find(&normalised);
+    let older_run = older_run(context, record, &canaries);
     canaries.retain(|seen| seen.id.run == context.run);
     let misplaced = canaries
         .iter()
@@ -61,7 +62,7 @@ pub(super) fn sight(context: &ScanContext, record: &Record<'_>, read: ReadAt) ->
         body_hash: canary::body_hash(&normalised),
         likeness: Likeness::Unjudged,
         damaged: false,
-        older_run: None,
+        older_run,
         excerpt: misplaced
             .then(|| canary::excerpt(&normalised, EXCERPT_CHARS_AROUND))
             .flatten(),
@@ -88,6 +89,26 @@ pub(super) fn is_our_user(context: &ScanContext, owner: Option<&str>) -> bool {
             parsed.is_some_and(|(run, _)| run == context.run)
         })
     })
+}
+
+/// Another run whose exact canary a record of ours holds, while it holds none of this one. What
+/// stands in other people's places, or in one that is older than the run, is none of ours.
+fn older_run(context: &ScanContext, record: &Record<'_>, canaries: &[SeenCanary]) -> Option<RunId> {
+    if canaries.iter().any(|seen| seen.id.run == context.run) {
+        return None;
+    }
+    let exact = |seen: &&SeenCanary| seen.exactness == Exactness::Exact;
+    let found = canaries.iter().find(exact)?;
+    let is_ours = match record.session {
+        Some(session) => {
+            is_our_session(context, session, record.owner) && !context.baseline.has_session(session)
+        }
+        None => {
+            let old = |owner| context.baseline.has_user(owner);
+            is_our_user(context, record.owner) && !record.owner.is_some_and(old)
+        }
+    };
+    is_ours.then_some(found.id.run)
 }
 
 /// The owner that the store should name for a user's records of one channel.

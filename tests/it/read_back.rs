@@ -48,6 +48,7 @@ fn context() -> ScanContext {
         baseline: crosswire::observe::Baseline::default(),
         clock: RunClock::start(),
         users: USERS,
+        plan: None,
     }
 }
 

@@ -5,7 +5,7 @@ use super::super::fake::{
     session_name, text, text_of, turn,
 };
 use super::*;
-use crate::model::CanaryKind;
+use crate::model::{CanaryKind, Likeness};
 
 fn session(id: &str, owner: Option<&str>, messages: &[(&str, String)]) -> FakeSession {
     FakeSession {
@@ -256,8 +256,126 @@ async fn a_store_that_refuses_everything_is_not_asked_for_ever() {
     let client = store.connect(&context).await;
     store.content().quirks.push(Quirk::Overloaded);
     let (sender, _receiver) = mpsc::channel(1_000);
-    let scanned = client.scan_once(&context, 1, &sender).await;
+    let mut texts = Texts::default();
+    let scanned = client.scan_once(&context, 1, &sender, &mut texts).await;
     assert!(scanned.store_gone && !scanned.scan.complete);
     let asked = store.content().message_requests;
     assert!(asked < 100, "{asked}");
+}
+
+#[tokio::test]
+async fn only_records_of_ours_tell_of_an_older_run() {
+    let older = || text_of(OTHER_RUN, (0, 0, 0), CanaryKind::Turn);
+    let fact = |user: &str, id: &str, text| (user.to_owned(), id.to_owned(), None, text);
+    let store = FakeStore::start(Content {
+        sessions: vec![
+            session(
+                &session_name(0, 0),
+                Some(&owner(0)),
+                &[
+                    ("back", older()),
+                    ("both", format!("{} {}", older(), text(0, 0, 1))),
+                    ("ours", text(0, 0, 0)),
+                ],
+            ),
+            session("server-1", Some(&owner(1)), &[("server", older())]),
+            session("chat-of-anna", Some("anna"), &[("hers", older())]),
+            session("pooled", Some(&owner(2)), &[("old", older())]),
+        ],
+        facts: vec![
+            fact(&owner(1), "fact", older()),
+            fact("poc-user", "theirs", older()),
+        ],
+        ..Content::default()
+    });
+    let mut context = context();
+    let old = FakeStore::start(Content {
+        sessions: vec![session("pooled", None, &[])],
+        ..Content::default()
+    });
+    context.baseline = old.connect(&context).await.baseline().await.unwrap();
+    let (_, seen) = scan(&store, &context).await;
+    let told: Vec<_> = seen
+        .iter()
+        .filter(|s| s.older_run.is_some())
+        .map(|s| (s.record_id.as_str(), s.older_run))
+        .collect();
+    let run = Some(OTHER_RUN);
+    assert_eq!(told, [("back", run), ("server", run), ("fact", run)]);
+}
+
+#[tokio::test]
+async fn what_a_user_told_is_compared_with_the_plan_and_nothing_else() {
+    let mut context = context();
+    let plan = Arc::new(planned());
+    context.plan = Some(Arc::clone(&plan));
+    let id = |item| crate::model::CanaryId {
+        run: super::super::fake::RUN,
+        user: UserIx(0),
+        session: crate::model::SessionIx(0),
+        item,
+        kind: CanaryKind::Turn,
+    };
+    let sent = |item| plan.turn_text(id(item)).unwrap();
+    let mut words = session(
+        &session_name(0, 0),
+        Some(&owner(0)),
+        &[
+            ("same", sent(0).to_uppercase()),
+            ("cut", sent(1).chars().take(80).collect()),
+            ("other", sent(1).replacen(' ', " not ", 1)),
+            ("two", format!("{} {}", sent(0), sent(1))),
+        ],
+    );
+    let answer = (
+        "answer".to_owned(),
+        "assistant",
+        format!("Well: {}", sent(0)),
+    );
+    words.messages.push(answer);
+    let store = FakeStore::start(Content {
+        sessions: vec![words],
+        ..Content::default()
+    });
+    for (with_plan, expected) in [
+        (
+            true,
+            [
+                ("answer", Likeness::Unjudged),
+                (
+                    "cut",
+                    Likeness::Torn {
+                        kept: 80,
+                        sent: u32::try_from(sent(1).chars().count()).unwrap(),
+                    },
+                ),
+                ("other", Likeness::Altered),
+                ("same", Likeness::Same),
+                ("two", Likeness::Unjudged),
+            ],
+        ),
+        (
+            false,
+            ["answer", "cut", "other", "same", "two"].map(|id| (id, Likeness::Unjudged)),
+        ),
+    ] {
+        context.plan = with_plan.then(|| Arc::clone(&plan));
+        let (_, seen) = scan(&store, &context).await;
+        let told: Vec<_> = seen
+            .iter()
+            .filter(|s| s.record_type == RecordType::Message)
+            .map(|s| (s.record_id.as_str(), s.likeness))
+            .collect();
+        assert_eq!(told, expected);
+    }
+}
+
+/// A plan in which user 0 chats in session 0.
+fn planned() -> Plan {
+    let (name, text) = crate::scenario::embedded()
+        .iter()
+        .find(|(name, _)| *name == "quick")
+        .unwrap();
+    let scenario = crate::scenario::parse(name, text, name).unwrap();
+    Plan::new(scenario, crate::model::Seed(7))
 }
