@@ -94,13 +94,16 @@ impl LedgerReader {
     /// # Errors
     /// The file cannot be read.
     pub fn last_scan(&self) -> Result<u32, LedgerError> {
-        let highest: Vec<Option<u32>> = self.all(
+        let highest = self.all(
             "SELECT max(scan) FROM (SELECT max(scan) AS scan FROM scans \
                 UNION ALL SELECT max(last_scan) FROM sightings)",
             [],
-            |columns| columns.optional_int(),
+            |columns| {
+                let highest: Option<u32> = columns.optional_int()?;
+                Ok(highest.unwrap_or(0))
+            },
         )?;
-        Ok(highest.into_iter().flatten().next().unwrap_or(0))
+        Ok(highest.into_iter().sum())
     }
 
     /// One more than the highest number of a user that an operation or a sighting belongs to, so

@@ -99,14 +99,11 @@ fn older_run(context: &ScanContext, record: &Record<'_>, canaries: &[SeenCanary]
     }
     let exact = |seen: &&SeenCanary| seen.exactness == Exactness::Exact;
     let found = canaries.iter().find(exact)?;
-    let is_ours = match record.session {
-        Some(session) => {
-            is_our_session(context, session, record.owner) && !context.baseline.has_session(session)
-        }
-        None => {
-            let old = |owner| context.baseline.has_user(owner);
-            is_our_user(context, record.owner) && !record.owner.is_some_and(old)
-        }
+    let is_ours = if let Some(session) = record.session {
+        is_our_session(context, session, record.owner) && !context.baseline.has_session(session)
+    } else {
+        let old = |owner| context.baseline.has_user(owner);
+        is_our_user(context, record.owner) && !record.owner.is_some_and(old)
     };
     is_ours.then_some(found.id.run)
 }

@@ -169,11 +169,11 @@ fn a_newer_major_format_is_refused_and_a_newer_minor_is_read() {
         );
         LedgerReader::open(folder.path())
     };
-    assert!(format("1.9").is_ok());
+    assert!(format("2.9").is_ok());
     for (found, part) in [
         (
-            "2.0",
-            "its format is 2.0, this version reads 1.x; use a newer Crosswire",
+            "3.0",
+            "its format is 3.0, this version reads 2.x; use a newer Crosswire",
         ),
         ("0.3", "use an older Crosswire"),
         ("soon", "its format is `soon`"),

@@ -142,6 +142,7 @@ fn a_record_listed_in_another_place_is_the_same_reading() {
     };
     let answer = Sighting {
         record_type: RecordType::Answer,
+        first_scan: 0,
         scan: 0,
         ..first.clone()
     };

@@ -1,11 +1,12 @@
 //! Scans of a fake store.
 
 use super::super::fake::{
-    Content, FakeSession, FakeStore, OTHER_RUN, Quirk, block, context, ids, owner, scan,
+    Content, FakeSession, FakeStore, OTHER_RUN, Quirk, RUN, block, context, ids, owner, scan,
     session_name, text, text_of, turn,
 };
 use super::*;
-use crate::model::{CanaryKind, Likeness};
+use crate::model::{CanaryId, CanaryKind, Likeness, SessionIx};
+use crate::plan::Script;
 
 fn session(id: &str, owner: Option<&str>, messages: &[(&str, String)]) -> FakeSession {
     FakeSession {
@@ -309,17 +310,22 @@ async fn what_a_user_told_is_compared_with_the_plan_and_nothing_else() {
     let mut context = context();
     let plan = Arc::new(planned());
     context.plan = Some(Arc::clone(&plan));
-    let id = |item| crate::model::CanaryId {
-        run: super::super::fake::RUN,
-        user: UserIx(0),
-        session: crate::model::SessionIx(0),
+    let chats = |script: &Script| script.kind == OpKind::Chat && script.steps.len() > 1;
+    let script = (0..100)
+        .filter_map(|session| plan.script(SessionIx(session)))
+        .find(chats)
+        .unwrap();
+    let id = |item| CanaryId {
+        run: RUN,
+        user: script.user,
+        session: script.session,
         item,
         kind: CanaryKind::Turn,
     };
     let sent = |item| plan.turn_text(id(item)).unwrap();
     let mut words = session(
-        &session_name(0, 0),
-        Some(&owner(0)),
+        &session_name(script.user.0, script.session.0),
+        Some(&owner(script.user.0)),
         &[
             ("same", sent(0).to_uppercase()),
             ("cut", sent(1).chars().take(80).collect()),
@@ -370,7 +376,7 @@ async fn what_a_user_told_is_compared_with_the_plan_and_nothing_else() {
     }
 }
 
-/// A plan in which user 0 chats in session 0.
+/// The plan of scenario `quick`.
 fn planned() -> Plan {
     let (name, text) = crate::scenario::embedded()
         .iter()
