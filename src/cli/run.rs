@@ -183,7 +183,7 @@ async fn carry_out(
         ledger.note(judge::FACTS_LISTED, store.can_list_facts())?;
     }
     readback::store_baseline(&ledger, &prepared.baseline)?;
-    output::say(cli, &start_line(prepared, &manifest));
+    output::say(cli, &start_lines(prepared, &manifest));
 
     let (live, bars) = if cli.quiet {
         live::quiet()
@@ -332,23 +332,72 @@ fn scan_context(prepared: &Prepared) -> ScanContext {
     }
 }
 
-fn start_line(prepared: &Prepared, manifest: &Manifest) -> String {
-    let planned: Vec<String> = manifest
-        .planned
-        .iter()
-        .map(|(kind, count)| match count {
-            Some(count) => format!("{count} {kind}"),
-            None => format!("{kind} for a time"),
-        })
-        .collect();
+/// What is about to happen, in two lines.
+fn start_lines(prepared: &Prepared, manifest: &Manifest) -> String {
     let scenario = prepared.plan.scenario();
     format!(
-        "run {}  seed {}  scenario {}  {} users  {}  at {}",
+        "run {}  seed {}  scenario {}  {} users\nsends {} to {}",
         manifest.run,
         manifest.seed,
         scenario.name,
         scenario.users,
-        planned.join(", "),
+        planned_words(&manifest.planned),
         prepared.addresses.target
     )
+}
+
+/// How much is sent of each kind, such as `880 chat and 60 upload`.
+fn planned_words(planned: &live::Planned) -> String {
+    let counted: Vec<String> = planned
+        .iter()
+        .filter_map(|(kind, count)| count.map(|count| format!("{count} {kind}")))
+        .collect();
+    let open: Vec<String> = planned
+        .iter()
+        .filter(|(_, count)| count.is_none())
+        .map(|(kind, _)| kind.to_string())
+        .collect();
+    let open = match open.as_slice() {
+        [] => None,
+        open => Some(format!("{} until the time is up", listed(open))),
+    };
+    let counted = (!counted.is_empty()).then(|| listed(&counted));
+    let parts: Vec<String> = counted.into_iter().chain(open).collect();
+    parts.join("; ")
+}
+
+/// Words as a list: commas, and an "and" before the last.
+fn listed(words: &[String]) -> String {
+    match words {
+        [most @ .., last] if !most.is_empty() => format!("{} and {last}", most.join(", ")),
+        words => words.join(", "),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::OpKind;
+
+    #[test]
+    fn what_is_sent_is_one_readable_phrase() {
+        use OpKind::{Chat, Upload, Voice};
+        for (planned, words) in [
+            (vec![(Chat, Some(60))], "60 chat"),
+            (
+                vec![(Chat, Some(1_080)), (Upload, Some(90)), (Voice, Some(101))],
+                "1080 chat, 90 upload and 101 voice",
+            ),
+            (
+                vec![(Chat, None), (Upload, None), (Voice, None)],
+                "chat, upload and voice until the time is up",
+            ),
+            (
+                vec![(Chat, Some(20)), (Upload, None)],
+                "20 chat; upload until the time is up",
+            ),
+        ] {
+            assert_eq!(planned_words(&planned.into_iter().collect()), words);
+        }
+    }
 }
