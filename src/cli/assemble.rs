@@ -78,6 +78,7 @@ pub(super) fn report(
             peak_users: u64::from(facts.exposure.peak_users),
         },
         traits: facts.tally.traits(),
+        not_tried: report::not_tried(&facts.tally.traits()),
         bound: bound(context, judgement),
         control: report::Control {
             planted: judgement.control.planted,

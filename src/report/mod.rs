@@ -83,6 +83,8 @@ pub struct Report {
     pub exposure: Exposure,
     /// Operations that had each trait; 0 for a trait that the load did not try.
     pub traits: BTreeMap<Trait, u64>,
+    /// The traits that no operation had, with the classes of bugs that were not looked for.
+    pub not_tried: Vec<NotTried>,
     /// What the run allows to say about this load.
     pub bound: Bound,
     /// The planted mix-up that the checker must find.
@@ -195,6 +197,27 @@ pub struct Exposure {
     pub pairs: u64,
     /// Users with an operation in flight at one moment, at most.
     pub peak_users: u64,
+}
+
+/// A trait that no operation had.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotTried {
+    /// The trait.
+    #[serde(rename = "trait")]
+    pub name: Trait,
+    /// The class of bugs that stays hidden without it.
+    pub shows: String,
+}
+
+/// The traits among those counted that no operation had, in report order.
+pub fn not_tried(traits: &BTreeMap<Trait, u64>) -> Vec<NotTried> {
+    let untried = traits.iter().filter(|(_, ops)| **ops == 0);
+    untried
+        .map(|(name, _)| NotTried {
+            name: *name,
+            shows: name.shows().to_owned(),
+        })
+        .collect()
 }
 
 /// What the run allows to say about this load.
@@ -355,6 +378,8 @@ mod tests {
             "/exposure/pairs",
             "/exposure/peak_users",
             "/traits/server-ids",
+            "/not_tried/0/trait",
+            "/not_tried/0/shows",
             "/bound/unit",
             "/bound/n",
             "/bound/crossed",

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{
     AnomalyCount, Bound, Control, Ended, Exposure, FindingDetail, Generator, HintDetail, Latency,
     Left, OpCounts, OpDetail, PersistenceLag, Quantiles, ReadBack, RecordCounts, Report,
-    ScheduleLag, SightingDetail, next_step, schema_version,
+    ScheduleLag, SightingDetail, next_step, not_tried, schema_version,
 };
 use crate::model::{
     Code, InconclusiveReason, OpKind, Pattern, Proof, RecordType, RunId, Seed, Severity, Trait,
@@ -52,6 +52,7 @@ pub(super) fn passed() -> Report {
             peak_users: 100,
         },
         traits: traits(),
+        not_tried: not_tried(&traits()),
         bound: Bound {
             unit: "sessions".to_owned(),
             n: 300,

@@ -2,8 +2,9 @@
 
 use url::Url;
 
-use super::text::{count, count_of, duration_ms, duration_us, percent_up};
-use crate::report::Report;
+use super::text::{count, count_of, duration_ms, duration_us, glued, percent_up};
+use crate::model::Trait;
+use crate::report::{Report, not_tried};
 
 /// A label of at most ten letters, and what it says.
 pub(super) type Field = (&'static str, String);
@@ -26,6 +27,7 @@ pub(super) fn tested(report: &Report) -> Vec<Field> {
         ),
     ));
     fields.push(("traits", traits(report)));
+    fields.extend(not_looked_for(report).map(|text| ("", text)));
     fields.push(("read back", read_back(report)));
     fields
 }
@@ -44,19 +46,28 @@ fn bound(report: &Report) -> String {
     )
 }
 
+/// How many operations had each trait.
 fn traits(report: &Report) -> String {
-    let (tried, untried): (Vec<_>, Vec<_>) = report.traits.iter().partition(|(_, ops)| **ops > 0);
-    let tried: Vec<String> = tried
+    let tried: Vec<String> = report
+        .traits
         .iter()
-        .map(|(name, ops)| format!("{} {}", words(name.name()), count(**ops)))
+        .filter(|(_, ops)| **ops > 0)
+        .map(|(held, ops)| glued(&format!("{} {}", words(*held), count(*ops))))
         .collect();
-    let untried: Vec<String> = untried.iter().map(|(name, _)| words(name.name())).collect();
-    match (tried.as_slice(), untried.as_slice()) {
-        ([], []) => "none".to_owned(),
-        ([], _) => format!("not tried: {}", untried.join(", ")),
-        (_, []) => tried.join(", "),
-        (_, _) => format!("{}; not tried: {}", tried.join(", "), untried.join(", ")),
+    match tried.as_slice() {
+        [] => "none".to_owned(),
+        tried => tried.join(", "),
     }
+}
+
+/// The traits that no operation had: classes of bugs that were not looked for. What those classes
+/// are is in the JSON report.
+fn not_looked_for(report: &Report) -> Option<String> {
+    let untried: Vec<String> = not_tried(&report.traits)
+        .iter()
+        .map(|untried| glued(&words(untried.name)))
+        .collect();
+    (!untried.is_empty()).then(|| format!("{} {}", glued("not looked for:"), untried.join(", ")))
 }
 
 fn read_back(report: &Report) -> String {
@@ -132,8 +143,14 @@ fn generator(report: &Report) -> String {
     format!("{health}, start lag p99 {lag}")
 }
 
-fn words(name: &str) -> String {
-    name.replace('-', " ")
+/// A trait's name in words.
+fn words(held: Trait) -> String {
+    if matches!(held, Trait::Relogin | Trait::HandOver) {
+        // These are one word each.
+        held.name().to_owned()
+    } else {
+        held.name().replace('-', " ")
+    }
 }
 
 fn host(url: &str) -> String {

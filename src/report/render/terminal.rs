@@ -1,7 +1,7 @@
 //! The screen at the end of a run: the verdict first, what to do next last.
 
 use super::coverage::{self, Field};
-use super::text::{clean, columns, duration_ms, wall, wrap};
+use super::text::{clean, columns, duration_ms, unglued, wall, wrap};
 use super::{capsule, table};
 use crate::model::{Proof, Verdict};
 use crate::report::{Ended, Report};
@@ -40,7 +40,7 @@ pub fn render(report: &Report, style: &Style) -> String {
     lines.extend(field_lines(&coverage::rest(report), width));
     lines.extend(next(&report.next, width));
 
-    let mut text = lines.join("\n");
+    let mut text = unglued(&lines.join("\n"));
     text.push('\n');
     if style.color {
         paint(report.verdict, &text)
@@ -164,7 +164,7 @@ fn paint(verdict: Verdict, text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::OpKind;
+    use crate::model::{OpKind, Trait};
     use crate::report::{OpCounts, sample};
 
     fn render_plain(report: &Report) -> String {
@@ -259,6 +259,26 @@ mod tests {
             let last: Vec<&str> = text.lines().rev().take(lines.len()).collect();
             assert!(last.into_iter().rev().eq(lines), "{text}");
         }
+    }
+
+    #[test]
+    fn classes_of_bugs_that_were_not_looked_for_are_named() {
+        let mut report = sample::passed();
+        for (ops, held) in (0..).zip(Trait::ALL) {
+            report.traits.insert(held, ops % 2 * 1_080);
+        }
+        let lines = |report: &Report| -> Vec<String> {
+            let text = render_plain(report);
+            let lines = text.lines().skip_while(|line| !line.contains("traits"));
+            let lines = lines.take_while(|line| !line.contains("read back"));
+            lines.map(str::to_owned).collect()
+        };
+        insta::assert_snapshot!(lines(&report).join("\n"));
+        report.traits.values_mut().for_each(|ops| *ops = 7);
+        assert!(!render_plain(&report).contains("not looked for"));
+        report.traits.values_mut().for_each(|ops| *ops = 0);
+        assert_eq!(lines(&report)[0], "  traits     none");
+        assert!(lines(&report)[1].starts_with("             not looked for: same words, "));
     }
 
     #[test]

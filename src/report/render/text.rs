@@ -1,10 +1,30 @@
 //! Numbers, durations and line breaks for people. Unlike JSON these may round, and they group
 //! digits with blanks.
+//!
+//! What must stay on one line, as a number and its unit, is held together by [`GLUE`], which is a
+//! blank on the screen.
 
 use std::time::Duration;
 
 /// Microseconds in a second.
 const SECOND_US: u64 = 1_000_000;
+
+/// A blank at which no line breaks.
+pub(super) const GLUE: char = '\u{a0}';
+
+/// A text that stays on one line where it can.
+pub(super) fn glued(text: &str) -> String {
+    text.chars()
+        .map(|c| if c == ' ' { GLUE } else { c })
+        .collect()
+}
+
+/// A text as it is shown: with blanks for the glue.
+pub(super) fn unglued(text: &str) -> String {
+    text.chars()
+        .map(|c| if c == GLUE { ' ' } else { c })
+        .collect()
+}
 
 /// A count with its digits in groups of three.
 pub(super) fn count(number: u64) -> String {
@@ -12,7 +32,7 @@ pub(super) fn count(number: u64) -> String {
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (ix, digit) in digits.chars().enumerate() {
         if ix > 0 && (digits.len() - ix).is_multiple_of(3) {
-            text.push(' ');
+            text.push(GLUE);
         }
         text.push(digit);
     }
@@ -22,11 +42,15 @@ pub(super) fn count(number: u64) -> String {
 /// A count and what is counted; the noun gets an `s` unless there is one of it.
 pub(super) fn count_of(number: u64, noun: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
-    format!("{} {noun}{plural}", count(number))
+    format!("{}{GLUE}{noun}{plural}", count(number))
 }
 
 /// A duration in the unit that fits it, at most three digits.
 pub(super) fn duration_us(us: u64) -> String {
+    glued(&rounded_us(us))
+}
+
+fn rounded_us(us: u64) -> String {
     if us == 0 {
         "0 ms".to_owned()
     } else if us < 100 {
@@ -69,7 +93,7 @@ pub(super) fn percent_up(share: f64) -> String {
         (100_000.0, 5)
     };
     let rounded = (percent * steps - SLACK).ceil() / steps;
-    format!("{rounded:.decimals$} %")
+    format!("{rounded:.decimals$}{GLUE}%")
 }
 
 /// Text that came from outside, on one line: without control characters, and without those that
@@ -163,10 +187,10 @@ mod tests {
             (48_210, "48 210"),
             (u64::MAX, "18 446 744 073 709 551 615"),
         ] {
-            assert_eq!(count(number), text);
+            assert_eq!(unglued(&count(number)), text);
         }
-        assert_eq!(count_of(1, "root"), "1 root");
-        assert_eq!(count_of(0, "root"), "0 roots");
+        assert_eq!(unglued(&count_of(1, "root")), "1 root");
+        assert_eq!(unglued(&count_of(0, "root")), "0 roots");
     }
 
     #[test]
@@ -186,7 +210,7 @@ mod tests {
             (190_200_000, "3m10s"),
             (3_723_000_000, "1h02m03s"),
         ] {
-            assert_eq!(duration_us(us), text, "{us}");
+            assert_eq!(unglued(&duration_us(us)), text, "{us}");
         }
         assert_eq!(duration_ms(u64::MAX), duration_us(u64::MAX));
         assert_eq!(wall(41.97), "0m41s");
@@ -204,7 +228,7 @@ mod tests {
             (0.000_000_3, "0.00003 %"),
             (1.0, "100.0 %"),
         ] {
-            assert_eq!(percent_up(share), text, "{share}");
+            assert_eq!(unglued(&percent_up(share)), text, "{share}");
         }
     }
 
@@ -218,6 +242,19 @@ mod tests {
             ]
         );
         assert_eq!(wrap("  next  ", "", 40), ["  next"]);
+    }
+
+    #[test]
+    fn a_number_and_its_unit_stay_on_one_line() {
+        let text = format!("settled in {} of {}", duration_us(1_650_000), count(48_210));
+        for width in 20..50 {
+            let lines = wrap("  ", &text, width);
+            for whole in ["1.65 s", "48 210"] {
+                let shown = lines.iter().map(|line| unglued(line));
+                let times = shown.filter(|line| line.contains(whole)).count();
+                assert_eq!(times, 1, "{lines:?}");
+            }
+        }
     }
 
     #[test]
