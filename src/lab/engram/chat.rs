@@ -15,9 +15,11 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::echo::Agent;
-use super::persist::{Told, Turn};
-use super::{Handle, echo, identity, persist, problem};
+use super::hearing::{Hearing, Told, hearing};
+use super::persist::Turn;
+use super::{Handle, identity, persist, problem};
 use crate::lab::faults::FaultKind;
+use crate::lab::queue::Place;
 use crate::lab::races::Failure;
 use crate::lab::stamp::Stamp;
 use crate::model::OpKind;
@@ -29,7 +31,16 @@ const APOLOGY: &str = "I apologize, but I encountered an issue processing your r
 struct Question {
     content: String,
     agent_id: Option<String>,
+    session: Option<String>,
+}
+
+/// A question in its place.
+struct Arrived {
+    user: Arc<str>,
     session: Arc<str>,
+    place: Place,
+    content: String,
+    agent_id: Option<String>,
 }
 
 pub(super) async fn chat(
@@ -40,13 +51,27 @@ pub(super) async fn chat(
     let Ok(user) = identity::of_rest(&headers) else {
         return problem::unauthorized("Token validation failed");
     };
-    let question = match question(&engram, &body) {
+    let question = match question(&body) {
         Ok(question) => question,
         Err(complaint) => return *complaint,
     };
+    // Both are taken before anything waits: turns of one session stand in the order of arrival.
+    let session = engram.admit(&user, question.session);
+    let place = engram.queues.join(&session);
+    let arrived = Arrived {
+        user,
+        session,
+        place,
+        content: question.content,
+        agent_id: question.agent_id,
+    };
+    let (telling, hearing) = hearing();
     // A task of its own: the turn is completed and stored even if the client hangs up.
-    match tokio::spawn(turn(engram, user, question)).await {
-        Ok(response) => response,
+    match tokio::spawn(turn(engram, arrived, hearing)).await {
+        Ok((response, told)) => {
+            telling.tell(told);
+            response
+        }
         Err(_) => problem::detail(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"),
     }
 }
@@ -57,41 +82,46 @@ pub(super) async fn clear(Path(session_id): Path<String>) -> Response {
     Json(json!({"success": true, "message": message})).into_response()
 }
 
-async fn turn(engram: Handle, user: Arc<str>, question: Question) -> Response {
+async fn turn(engram: Handle, arrived: Arrived, hearing: Hearing) -> (Response, Told) {
     let started = Instant::now();
+    let Arrived {
+        user,
+        session,
+        place,
+        content,
+        agent_id,
+    } = arrived;
     let in_flight = engram.faults.enter(&user);
     engram.think().await;
-    let Some(agent) = Agent::of_id(question.agent_id.as_deref()) else {
-        return answer(&engram, started, Agent::Elena, &question.session, APOLOGY);
+    let Some(agent) = Agent::of_id(agent_id.as_deref()) else {
+        persist::pass(&engram, place);
+        let apology = answer(&engram, started, Agent::Elena, &session, APOLOGY);
+        return (apology, Told::Accepted);
     };
-    let canary = echo::reference_word(&question.content);
-    let text = echo::answer(canary.as_deref());
-    engram.faults.answered(&user, &text);
+    let reply = engram.reply(&session, &user, &content);
+    engram.faults.answered(&user, &reply.text);
     let hits = engram.faults.strike(OpKind::Chat);
     let failure = hits
         .has(FaultKind::StoreThenFail)
         .then(|| engram.faults.next_failure());
     drop(in_flight);
-    let task = persist::start(
-        &engram,
-        Turn {
-            kind: OpKind::Chat,
-            author: user,
-            session: Arc::clone(&question.session),
-            question: question.content,
-            answer: text.clone(),
-            canary,
-            agent,
-            told: Told::by(failure),
-        },
-        hits,
-    );
+    let response = answer(&engram, started, agent, &session, &reply.text);
+    let turn = Turn {
+        kind: OpKind::Chat,
+        author: user,
+        session,
+        question: content,
+        reply,
+        agent,
+        hearing: failure.map_or(hearing, |failure| Hearing::of(Told::by(failure))),
+    };
+    let task = persist::start(&engram, turn, place, hits);
     match failure {
-        None => answer(&engram, started, agent, &question.session, &text),
+        None => (response, Told::Accepted),
         Some(failure) => {
             // Only a task that breaks off is not waited for to its end.
             let _ = task.await;
-            denial(failure)
+            (denial(failure), Told::by(failure))
         }
     }
 }
@@ -123,7 +153,7 @@ fn answer(
 }
 
 /// Reads a request; the complaint is in the shape of the original's validator.
-fn question(engram: &Handle, body: &Bytes) -> Result<Question, Box<Response>> {
+fn question(body: &Bytes) -> Result<Question, Box<Response>> {
     let complain = |kind, field, complaint, input: &Value| {
         Box::new(problem::unprocessable(kind, field, complaint, input))
     };
@@ -153,10 +183,9 @@ fn question(engram: &Handle, body: &Bytes) -> Result<Question, Box<Response>> {
     };
     let agent_id = optional("agent_id")?;
     let session = optional("session_id")?.filter(|session| !session.is_empty());
-    let session = session.unwrap_or_else(|| engram.dice.uuid().to_string());
     Ok(Question {
         content,
         agent_id,
-        session: session.into(),
+        session,
     })
 }

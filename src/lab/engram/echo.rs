@@ -5,6 +5,9 @@ use crate::canary;
 /// Letters and prefix of a word that may be a canary, before it is decoded.
 const WORD_PREFIX: &str = "zq";
 
+/// What is said where no reference word was ever told.
+const NO_WORD: &str = "You have given me no reference word here. Tell me one whenever you like.";
+
 /// The agents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Agent {
@@ -45,12 +48,16 @@ impl Agent {
 }
 
 /// The answer to a question that holds this reference word.
-pub(super) fn answer(reference: Option<&str>) -> String {
-    match reference {
-        Some(word) => {
-            format!("I have noted that. As you asked, here is the reference word: {word}")
-        }
-        None => "I have noted that. Tell me more whenever you like.".to_owned(),
+pub(super) fn answer(word: &str) -> String {
+    format!("I have noted that. As you asked, here is the reference word: {word}")
+}
+
+/// The answer to a question without a reference word, in a session in which this one was told
+/// last.
+pub(super) fn recalled(last: Option<&str>) -> String {
+    match last {
+        Some(word) => format!("The last reference word that you gave me here is {word}"),
+        None => NO_WORD.to_owned(),
     }
 }
 

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
-use super::persist::{Running, Told, misbound_user};
+use super::hearing::{Hearing, Told};
+use super::persist::{Running, misbound_user};
 use super::{Handle, echo};
 use crate::lab::faults::FaultKind;
 use crate::lab::races::{Hits, Meeting};
@@ -26,7 +27,7 @@ pub(super) struct Document {
     pub(super) file_type: String,
     /// At least one.
     pub(super) chunks: Vec<String>,
-    pub(super) told: Told,
+    pub(super) hearing: Hearing,
 }
 
 /// For whom a task writes, and what planted faults make of its chunks.
@@ -60,7 +61,7 @@ async fn index(engram: &Handle, document: &Document, hits: &Hits) {
     };
     line("started", "indexing", &document.author);
     if hits.has(FaultKind::DropAfterAck) {
-        return lost(engram, document);
+        return lost(engram, document).await;
     }
     let work = work(engram, document, hits).await;
     for chunk in 0..count {
@@ -133,7 +134,7 @@ async fn store_chunk(
     };
     if work.skipped == Some(place) {
         if again.is_none() {
-            missing(engram, document, chunk);
+            missing(engram, document, chunk).await;
         }
         return;
     }
@@ -185,7 +186,7 @@ fn judge(
         cause.map(|fault| (code, fault))
     } else if cause == Some(FaultKind::DoubleWrite) {
         Some((Code::Duplicate, FaultKind::DoubleWrite))
-    } else if document.told == Told::Refused {
+    } else if document.hearing.refused() {
         Some((Code::Ghost, FaultKind::StoreThenFail))
     } else {
         None
@@ -204,8 +205,8 @@ fn judge(
 }
 
 /// Tells the truth about a chunk that was never stored: a line for each of its blocks.
-fn missing(engram: &Handle, document: &Document, chunk: &str) {
-    if document.told == Told::Accepted && engram.truth.heard() {
+async fn missing(engram: &Handle, document: &Document, chunk: &str) {
+    if engram.truth.heard() && document.hearing.told().await == Told::Accepted {
         for canary in echo::reference_words(chunk) {
             let code = Code::PartialIngest;
             tell_absence(
@@ -219,8 +220,8 @@ fn missing(engram: &Handle, document: &Document, chunk: &str) {
 }
 
 /// Tells the truth about a document of which nothing was stored: one line, by its first canary.
-fn lost(engram: &Handle, document: &Document) {
-    if document.told == Told::Accepted && engram.truth.heard() {
+async fn lost(engram: &Handle, document: &Document) {
+    if engram.truth.heard() && document.hearing.told().await == Told::Accepted {
         let first = document.chunks.iter().find_map(|c| echo::reference_word(c));
         let wrong = (FaultKind::DropAfterAck, Code::Lost);
         tell_absence(engram, document, wrong, first.as_deref());

@@ -16,8 +16,8 @@ use serde_json::{Value, json};
 
 use super::chat::denial;
 use super::chunk::{self, Markup};
+use super::hearing::{Hearing, Told, hearing};
 use super::index::{self, Document};
-use super::persist::Told;
 use super::{Handle, identity, problem};
 use crate::lab::faults::FaultKind;
 use crate::model::OpKind;
@@ -45,15 +45,24 @@ pub(super) async fn ingest(
         Err(_) => Err(Box::new(missing_part())),
     };
     match upload {
-        Ok(upload) => match tokio::spawn(accept(engram, user, upload)).await {
-            Ok(response) => response,
-            Err(_) => problem::detail(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"),
-        },
+        Ok(upload) => accepted(engram, user, upload).await,
         Err(response) => *response,
     }
 }
 
-async fn accept(engram: Handle, author: Arc<str>, upload: Upload) -> Response {
+async fn accepted(engram: Handle, user: Arc<str>, upload: Upload) -> Response {
+    let (telling, hearing) = hearing();
+    match tokio::spawn(accept(engram, user, upload, hearing)).await {
+        Ok(response) => {
+            // A refusal needs no telling: of that nothing is promised.
+            telling.tell(Told::Accepted);
+            response
+        }
+        Err(_) => problem::detail(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"),
+    }
+}
+
+async fn accept(engram: Handle, author: Arc<str>, upload: Upload, hearing: Hearing) -> Response {
     let in_flight = engram.faults.enter(&author);
     engram.think().await;
     let markup = match upload.content_type.as_str() {
@@ -80,7 +89,7 @@ async fn accept(engram: Handle, author: Arc<str>, upload: Upload) -> Response {
         file: upload.file.clone(),
         file_type: upload.content_type,
         chunks,
-        told: Told::by(failure),
+        hearing: failure.map_or(hearing, |failure| Hearing::of(Told::by(failure))),
     };
     let task = index::start(&engram, document, hits);
     if let Some(failure) = failure {

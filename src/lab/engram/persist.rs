@@ -14,11 +14,12 @@ use std::sync::atomic::Ordering;
 use serde_json::json;
 use tokio::task::JoinHandle;
 
-use super::Handle;
 use super::echo::{self, Agent};
+use super::hearing::{Hearing, Told};
+use super::{Handle, Reply};
 use crate::lab::faults::FaultKind;
 use crate::lab::queue::Place;
-use crate::lab::races::{Failure, Hits, Meeting};
+use crate::lab::races::{Hits, Meeting};
 use crate::lab::stamp::Stamp;
 use crate::lab::truth::{REST_PLACEHOLDER, VOICE_PLACEHOLDER, Wrong, owner_code};
 use crate::lab::zep::{Appended, Metadata, NewMessage, NewSession, StoreError};
@@ -36,22 +37,9 @@ pub(super) struct Turn {
     /// The session it was sent in.
     pub(super) session: Arc<str>,
     pub(super) question: String,
-    pub(super) answer: String,
-    /// The canary of both texts.
-    pub(super) canary: Option<String>,
+    pub(super) reply: Reply,
     pub(super) agent: Agent,
-    pub(super) told: Told,
-}
-
-/// What the client is told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Told {
-    /// It has an answer.
-    Accepted,
-    /// It is told that nothing was done.
-    Refused,
-    /// It never hears the end.
-    Nothing,
+    pub(super) hearing: Hearing,
 }
 
 /// For whom and where a task writes.
@@ -68,26 +56,26 @@ pub(super) struct Context {
 /// A fault that has changed a task's context.
 type Cause = Option<FaultKind>;
 
-impl Told {
-    pub(super) fn by(failure: Option<Failure>) -> Self {
-        match failure {
-            None => Self::Accepted,
-            Some(Failure::Internal | Failure::BadRequest) => Self::Refused,
-            Some(Failure::Broken) => Self::Nothing,
-        }
-    }
-}
-
-/// Starts the task that stores a turn. Its place in the session's queue is taken at once.
-pub(super) fn start(engram: &Handle, turn: Turn, hits: Hits) -> JoinHandle<()> {
+/// Starts the task that stores a turn when its place in the session's queue is reached.
+pub(super) fn start(engram: &Handle, turn: Turn, place: Place, hits: Hits) -> JoinHandle<()> {
     let context = Context {
         user: Arc::clone(&turn.author),
         session: Arc::clone(&turn.session),
         session_user: Arc::clone(&turn.author),
-        place: engram.queues.join(&turn.session),
+        place,
     };
     let running = Running::new(engram);
     tokio::spawn(async move { persist(&running.0, &turn, context, &hits).await })
+}
+
+/// Leaves a place of which nothing comes, when it is reached: those behind must not overtake
+/// those before.
+pub(super) fn pass(engram: &Handle, mut place: Place) {
+    let running = Running::new(engram);
+    tokio::spawn(async move {
+        place.turn().await;
+        drop(running);
+    });
 }
 
 /// A background task that has not ended.
@@ -118,7 +106,7 @@ async fn persist(engram: &Handle, turn: &Turn, mut context: Context, hits: &Hits
     if hits.has(FaultKind::DropAfterAck) {
         // Its place is left in its turn: those behind must not overtake those before.
         context.place.turn().await;
-        return lost(engram, turn);
+        return lost(engram, turn).await;
     }
     let (mut context, mut cause) = misbind(engram, turn, context, hits).await;
     context.place.turn().await;
@@ -258,15 +246,15 @@ async fn append(
     hits: &Hits,
 ) -> Result<(), StoreError> {
     engram.store_delay().await;
-    let said = |role_type, text: &String| Said {
+    let said = |role_type, text: &String, canary: &Option<String>| Said {
         role_type,
         author: Arc::clone(&turn.author),
         text: text.clone(),
-        canary: turn.canary.clone(),
+        canary: canary.clone(),
     };
     let mut all = vec![
-        said("user", &turn.question),
-        said("assistant", &turn.answer),
+        said("user", &turn.question, &turn.reply.asked),
+        said("assistant", &turn.reply.text, &turn.reply.word),
     ];
     if hits.has(FaultKind::ForeignAnswer)
         && let Some((author, text)) = engram.faults.answer_of_another(&turn.author)
@@ -340,7 +328,7 @@ fn judge_messages(
             cause.map(|fault| (Code::SessionBleed, fault))
         } else if cause == Some(FaultKind::DoubleWrite) {
             Some((Code::Duplicate, FaultKind::DoubleWrite))
-        } else if turn.told == Told::Refused {
+        } else if turn.hearing.refused() {
             Some((Code::Ghost, FaultKind::StoreThenFail))
         } else {
             None
@@ -360,14 +348,16 @@ fn judge_messages(
 }
 
 /// Tells the truth about a turn that has an answer and was never stored.
-fn lost(engram: &Handle, turn: &Turn) {
-    if turn.told == Told::Accepted {
+async fn lost(engram: &Handle, turn: &Turn) {
+    let canary = turn.reply.asked.as_deref();
+    // A question without a canary promises nothing that could be looked for.
+    if canary.is_some() && turn.hearing.told().await == Told::Accepted {
         engram.truth.tell(Wrong {
             fault: FaultKind::DropAfterAck,
             code: Code::Lost,
             record_type: RecordType::Message,
             record_id: None,
-            canary: turn.canary.as_deref(),
+            canary,
             true_user: &turn.author,
             stored_owner: None,
         });

@@ -8,7 +8,7 @@ use std::sync::{Arc, LazyLock};
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::extract::{Path, State};
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -17,7 +17,8 @@ use serde_json::{Value, json};
 
 use super::ear::{Ear, Heard};
 use super::echo::Agent;
-use super::persist::{Told, Turn};
+use super::hearing::{Hearing, Telling, Told, hearing};
+use super::persist::Turn;
 use super::{Handle, echo, identity, persist, problem};
 use crate::canary::tone;
 use crate::lab::faults::FaultKind;
@@ -48,6 +49,11 @@ pub(super) async fn voice(
         Ok(upgrade) => upgrade,
         Err(rejection) => return rejection.into_response(),
     };
+    let session: Arc<str> = session.into();
+    // No frame could name a session that is used instead.
+    if engram.founder(&session, &user) != user {
+        return problem::detail(StatusCode::FORBIDDEN, "The session is somebody else's");
+    }
     upgrade
         .read_buffer_size(SOCKET_BUFFER_BYTES)
         .write_buffer_size(0)
@@ -57,7 +63,7 @@ pub(super) async fn voice(
             let call = Call {
                 engram,
                 user,
-                session: session.into(),
+                session,
                 agent: Agent::Elena,
                 ear: Ear::default(),
                 answering: None,
@@ -89,6 +95,7 @@ struct Reply {
     /// Whose answer it is, if it is not this user's.
     of_another: Option<Arc<str>>,
     failure: Option<Failure>,
+    telling: Telling,
 }
 
 #[derive(Deserialize)]
@@ -217,6 +224,7 @@ impl Call {
         let sound = json!({"type": "audio", "data": data, "format": "audio/pcm16"});
         say(socket, sound).await?;
         say(socket, transcript("assistant", "complete", &reply.text)).await?;
+        reply.telling.tell(Told::Accepted);
         let canary = reply
             .of_another
             .as_ref()
@@ -246,9 +254,9 @@ async fn answer(
 ) -> Reply {
     let in_flight = engram.faults.enter(&user);
     engram.think().await;
-    let canary = echo::reference_word(&question);
-    let text = echo::answer(canary.as_deref());
-    engram.faults.answered(&user, &text);
+    let reply = engram.reply(&session, &user, &question);
+    let text = &reply.text;
+    engram.faults.answered(&user, text);
     let hits = engram.faults.strike(OpKind::Voice);
     let (mut shown, mut of_another) = (text.clone(), None);
     if let Some(window) = hits.window(FaultKind::CrossedSockets) {
@@ -265,17 +273,18 @@ async fn answer(
         .has(FaultKind::StoreThenFail)
         .then(|| engram.faults.next_failure());
     drop(in_flight);
+    let (telling, hearing) = hearing();
+    let place = engram.queues.join(&session);
     let turn = Turn {
         kind: OpKind::Voice,
         author: user,
         session,
         question,
-        answer: text,
-        canary,
+        reply,
         agent,
-        told: Told::by(failure),
+        hearing: failure.map_or(hearing, |failure| Hearing::of(Told::by(failure))),
     };
-    let task = persist::start(&engram, turn, hits);
+    let task = persist::start(&engram, turn, place, hits);
     if failure.is_some() {
         // Only a task that breaks off is not waited for to its end.
         let _ = task.await;
@@ -284,6 +293,7 @@ async fn answer(
         text: shown,
         of_another,
         failure,
+        telling,
     }
 }
 

@@ -6,6 +6,7 @@ mod comparison;
 mod ends;
 mod faults;
 mod memory;
+mod sessions;
 mod upload;
 mod voice;
 mod workload;
