@@ -95,7 +95,8 @@ pub(super) struct RunArgs {
     /// How long sessions are started, for the groups that have a duration (`20s`, `1h30m`)
     #[arg(short, long, value_name = "TIME")]
     pub duration: Option<String>,
-    /// A fault for the embedded lab: `NAME[:rate=0.01][:window=2ms][:from=N][:after=N]`; repeatable
+    /// A fault for the embedded lab; repeatable:
+    /// `NAME[:rate=0.01][:window=2ms][:from=N][:after=N][:delay=7s][:limit=N]`
     #[arg(long = "lab-fault", value_name = "FAULT")]
     pub lab_faults: Vec<String>,
     /// Write a report: `json=FILE`, `terminal=FILE`, with `-` for stdout; repeatable
@@ -135,7 +136,8 @@ pub(super) struct LabArgs {
     /// The backend's port; the store takes the next one. Free ports if not given
     #[arg(short, long, value_name = "P")]
     pub port: Option<u16>,
-    /// `NAME[:rate=0.01][:window=2ms][:from=N][:after=N]`; repeatable
+    /// A fault, repeatable:
+    /// `NAME[:rate=0.01][:window=2ms][:from=N][:after=N][:delay=7s][:limit=N]`
     #[arg(long = "lab-fault", alias = "fault", value_name = "FAULT")]
     pub faults: Vec<String>,
     /// Write what really went wrong to this file, one JSON line a record

@@ -1,13 +1,16 @@
-//! Which faults there are, and how one is asked for.
+//! Which faults there are, and whom they strike where nothing else is said.
 //!
-//! What a fault does stands where it does it: in the tasks, the uploads and the sockets. Here is
-//! only its name, its settings and the decision whether it strikes an operation.
+//! What a fault does stands where it does it: in the tasks, the uploads, the sockets and the
+//! store. Here is only its name and its settings; how it is asked for stands in `spec.rs`.
+
+mod spec;
 
 use std::fmt;
-use std::str::FromStr;
 use std::time::Duration;
 
 use crate::model::OpKind;
+
+pub use self::spec::{FaultSpec, FaultSpecError};
 
 /// A fault that can be planted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -38,11 +41,127 @@ pub enum FaultKind {
     StoreThenFail,
     /// Stored in another session of the same user.
     WrongSession,
+    /// The request's pooled object goes to the next request while its task still reads it.
+    ReusedObject,
+    /// A worker keeps the identity of the request that started it.
+    InheritedContext,
+    /// Session ids that the server makes repeat for sessions begun at one moment.
+    CollidingIds,
+    /// A connection to the agent stays one answer behind after a client has hung up.
+    StaleConnection,
+    /// A question is answered out of everybody's memories.
+    GlobalRetrieval,
+    /// Answers are cached by the question's words alone.
+    SharedCache,
+    /// A session id that belongs to somebody else is written into.
+    FirstWriterOwns,
+    /// Half of a session's tasks write into a second listing of it, of another owner.
+    SplitOwner,
+    /// The user of a session id is looked up once, whatever credential comes later.
+    StaleLogin,
+    /// Uploads of one file name share a temporary file.
+    SharedFile,
+    /// From one moment on nothing reaches the store any more.
+    Wedge,
+    /// Long texts are refused in silence.
+    LengthLimit,
+    /// A task stores the last two messages of its session, whosever turn they are of.
+    LastTwoTurns,
+    /// A turn is stored after the next one of its session.
+    ReorderWrites,
+    /// Long texts are cut.
+    Truncate,
+    /// Letters of a text are changed, its canaries apart.
+    FlipBytes,
+    /// A message of an older run comes back.
+    ReplayOldRun,
+    /// A user's message that nobody sent is stored.
+    Invent,
+    /// A write is seen only when no operation has begun for a while.
+    SlowStore,
+    /// The canaries of a text are damaged beyond repair.
+    DamageCanary,
+    /// A page of messages is missing from what the store gives back.
+    PageLost,
+}
+
+/// The share of the operations that is struck where all would leave nothing to judge.
+const SOME: f64 = 0.1;
+/// Characters of a text from which on it is refused, as one store of messages has it.
+const REFUSED_CHARS: usize = 2_500;
+/// Characters of a text to which it is cut.
+const CUT_CHARS: usize = 1_000;
+/// Longer than the deadline of the shortest scenario, and shorter than twice that.
+const SLOW: Duration = Duration::from_secs(7);
+/// How long a turn is held back for the next one.
+const HELD: Duration = Duration::from_secs(2);
+/// Operations before a store that wedges does so.
+const WEDGED_AFTER: u64 = 200;
+
+/// What a fault is called and where it can strike.
+struct About {
+    name: &'static str,
+    kinds: &'static [OpKind],
+    rate: f64,
+    window: Option<Duration>,
+    delay: Option<Duration>,
+    limit: Option<usize>,
+    after: u64,
+}
+
+/// Operations of every kind.
+const ALL: &[OpKind] = &OpKind::ALL;
+/// Turns over REST.
+const CHAT: &[OpKind] = &[OpKind::Chat];
+/// Turns over any channel.
+const TURNS: &[OpKind] = &[OpKind::Chat, OpKind::Voice];
+const UPLOAD: &[OpKind] = &[OpKind::Upload];
+const VOICE: &[OpKind] = &[OpKind::Voice];
+
+impl About {
+    const fn new(name: &'static str, kinds: &'static [OpKind]) -> Self {
+        Self {
+            name,
+            kinds,
+            rate: 1.0,
+            window: None,
+            delay: None,
+            limit: None,
+            after: 0,
+        }
+    }
+
+    /// A race that is open so many milliseconds.
+    const fn race(name: &'static str, kinds: &'static [OpKind], window_ms: u64) -> Self {
+        let mut about = Self::new(name, kinds);
+        about.window = Some(Duration::from_millis(window_ms));
+        about
+    }
+
+    const fn rate(mut self, rate: f64) -> Self {
+        self.rate = rate;
+        self
+    }
+
+    const fn delay(mut self, delay: Duration) -> Self {
+        self.delay = Some(delay);
+        self
+    }
+
+    const fn limit(mut self, chars: usize) -> Self {
+        self.limit = Some(chars);
+        self
+    }
+
+    const fn after(mut self, ops: u64) -> Self {
+        self.after = ops;
+        self
+    }
 }
 
 impl FaultKind {
     /// All faults, in the order in which messages list them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 34] = [
         Self::LateBinding,
         Self::NoOwner,
         Self::AuthFallback,
@@ -56,67 +175,81 @@ impl FaultKind {
         Self::CrossedSockets,
         Self::StoreThenFail,
         Self::WrongSession,
+        Self::ReusedObject,
+        Self::InheritedContext,
+        Self::CollidingIds,
+        Self::StaleConnection,
+        Self::GlobalRetrieval,
+        Self::SharedCache,
+        Self::FirstWriterOwns,
+        Self::SplitOwner,
+        Self::StaleLogin,
+        Self::SharedFile,
+        Self::Wedge,
+        Self::LengthLimit,
+        Self::LastTwoTurns,
+        Self::ReorderWrites,
+        Self::Truncate,
+        Self::FlipBytes,
+        Self::ReplayOldRun,
+        Self::Invent,
+        Self::SlowStore,
+        Self::DamageCanary,
+        Self::PageLost,
     ];
 
     /// The name used on the command line and in the truth.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::LateBinding => "late-binding",
-            Self::NoOwner => "no-owner",
-            Self::AuthFallback => "auth-fallback",
-            Self::DropAfterAck => "drop-after-ack",
-            Self::DoubleWrite => "double-write",
-            Self::GlobalUser => "global-user",
-            Self::CrossedTasks => "crossed-tasks",
-            Self::LoseChunk => "lose-chunk",
-            Self::MixChunks => "mix-chunks",
-            Self::ForeignAnswer => "foreign-answer",
-            Self::CrossedSockets => "crossed-sockets",
-            Self::StoreThenFail => "store-then-fail",
-            Self::WrongSession => "wrong-session",
-        }
+        self.about().name
     }
 
     /// Can it strike operations of this kind?
     pub fn touches(self, kind: OpKind) -> bool {
-        match self {
-            Self::LateBinding
-            | Self::GlobalUser
-            | Self::CrossedTasks
-            | Self::AuthFallback
-            | Self::DropAfterAck
-            | Self::DoubleWrite
-            | Self::StoreThenFail => true,
-            Self::NoOwner | Self::ForeignAnswer | Self::WrongSession => kind != OpKind::Upload,
-            Self::LoseChunk | Self::MixChunks => kind == OpKind::Upload,
-            Self::CrossedSockets => kind == OpKind::Voice,
-        }
+        self.about().kinds.contains(&kind)
     }
 
-    /// The share of the operations that it strikes where nothing is said. Where all operations
-    /// fail there is nothing left to judge.
-    fn rate_default(self) -> f64 {
-        if self == Self::StoreThenFail {
-            0.1
-        } else {
-            1.0
-        }
+    /// Is it a race, with a window that can be set?
+    pub fn is_race(self) -> bool {
+        self.about().window.is_some()
     }
 
-    /// How long the race is open where nothing is said; `None` for a fault that is no race.
-    fn window_default(self) -> Option<Duration> {
+    fn about(self) -> About {
         match self {
-            Self::LateBinding | Self::GlobalUser => Some(Duration::from_millis(2)),
-            Self::CrossedTasks => Some(Duration::from_millis(20)),
-            Self::MixChunks | Self::CrossedSockets => Some(Duration::from_millis(100)),
-            Self::NoOwner
-            | Self::AuthFallback
-            | Self::DropAfterAck
-            | Self::DoubleWrite
-            | Self::LoseChunk
-            | Self::ForeignAnswer
-            | Self::StoreThenFail
-            | Self::WrongSession => None,
+            Self::LateBinding => About::race("late-binding", ALL, 2),
+            Self::NoOwner => About::new("no-owner", TURNS),
+            Self::AuthFallback => About::new("auth-fallback", ALL),
+            Self::DropAfterAck => About::new("drop-after-ack", ALL),
+            Self::DoubleWrite => About::new("double-write", ALL),
+            Self::GlobalUser => About::race("global-user", ALL, 2),
+            Self::CrossedTasks => About::race("crossed-tasks", ALL, 20),
+            Self::LoseChunk => About::new("lose-chunk", UPLOAD),
+            Self::MixChunks => About::race("mix-chunks", UPLOAD, 100),
+            Self::ForeignAnswer => About::new("foreign-answer", TURNS),
+            Self::CrossedSockets => About::race("crossed-sockets", VOICE, 100),
+            Self::StoreThenFail => About::new("store-then-fail", ALL).rate(SOME),
+            Self::WrongSession => About::new("wrong-session", TURNS),
+            Self::ReusedObject => About::race("reused-object", ALL, 5),
+            Self::InheritedContext => About::new("inherited-context", ALL),
+            Self::CollidingIds => About::race("colliding-ids", CHAT, 10),
+            Self::StaleConnection => About::race("stale-connection", CHAT, 20),
+            Self::GlobalRetrieval => About::new("global-retrieval", CHAT),
+            Self::SharedCache => About::new("shared-cache", CHAT),
+            Self::FirstWriterOwns => About::new("first-writer-owns", CHAT),
+            Self::SplitOwner => About::new("split-owner", TURNS),
+            Self::StaleLogin => About::new("stale-login", CHAT),
+            Self::SharedFile => About::race("shared-file", UPLOAD, 20),
+            Self::Wedge => About::new("wedge", ALL).after(WEDGED_AFTER),
+            Self::LengthLimit => About::new("length-limit", ALL).limit(REFUSED_CHARS),
+            Self::LastTwoTurns => About::new("last-two-turns", CHAT),
+            Self::ReorderWrites => About::new("reorder-writes", TURNS).delay(HELD),
+            Self::Truncate => About::new("truncate", CHAT).limit(CUT_CHARS),
+            Self::FlipBytes => About::new("flip-bytes", CHAT),
+            Self::ReplayOldRun => About::new("replay-old-run", TURNS),
+            Self::Invent => About::new("invent", TURNS),
+            Self::SlowStore => About::new("slow-store", ALL).delay(SLOW),
+            Self::DamageCanary => About::new("damage-canary", CHAT),
+            // It strikes pages that are read, not operations.
+            Self::PageLost => About::new("page-lost", &[]).rate(SOME),
         }
     }
 }
@@ -124,224 +257,5 @@ impl FaultKind {
 impl fmt::Display for FaultKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
-    }
-}
-
-/// A fault with its settings: `NAME[:rate=0.01][:window=2ms][:from=concurrency][:after=ops]`.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct FaultSpec {
-    /// The fault.
-    pub kind: FaultKind,
-    /// The share of the operations that it strikes, above 0 and at most 1. Default 1, and
-    /// 0.1 for `store-then-fail`.
-    pub rate: f64,
-    /// How long the race is open; zero for a fault that is no race.
-    pub window: Duration,
-    /// Strikes only while at least this many operations are in flight, the struck one
-    /// included. Default 0.
-    pub from: u32,
-    /// Strikes only after this many operations have begun. Default 0.
-    pub after: u64,
-}
-
-/// Why a fault's text is not understood.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum FaultSpecError {
-    /// No fault has this name.
-    #[error("unknown fault `{name}`; did you mean `{nearest}`? Faults: {known}")]
-    UnknownFault {
-        /// What was given.
-        name: String,
-        /// The nearest name there is.
-        nearest: &'static str,
-        /// All names, separated by commas.
-        known: String,
-    },
-    /// Faults have no such setting.
-    #[error("unknown setting `{key}` of fault `{fault}`: one of rate, window, from, after")]
-    UnknownKey {
-        /// The fault.
-        fault: &'static str,
-        /// What was given.
-        key: String,
-    },
-    /// The setting was given twice.
-    #[error("setting `{key}` of fault `{fault}` is given twice")]
-    Repeated {
-        /// The fault.
-        fault: &'static str,
-        /// The setting.
-        key: String,
-    },
-    /// The setting has no such value.
-    #[error("bad value `{value}` for `{key}` of fault `{fault}`: {wanted}")]
-    BadValue {
-        /// The fault.
-        fault: &'static str,
-        /// The setting.
-        key: String,
-        /// What was given.
-        value: String,
-        /// What is allowed.
-        wanted: &'static str,
-    },
-}
-
-impl FromStr for FaultSpec {
-    type Err = FaultSpecError;
-
-    fn from_str(text: &str) -> Result<Self, FaultSpecError> {
-        let mut parts = text.split(':');
-        let kind = kind_named(parts.next().unwrap_or_default())?;
-        let mut spec = Self {
-            kind,
-            rate: kind.rate_default(),
-            window: kind.window_default().unwrap_or_default(),
-            from: 0,
-            after: 0,
-        };
-        let mut seen = Vec::new();
-        for part in parts {
-            let (key, value) = part.split_once('=').unwrap_or((part, ""));
-            if seen.contains(&key) {
-                return Err(FaultSpecError::Repeated {
-                    fault: kind.name(),
-                    key: key.to_owned(),
-                });
-            }
-            seen.push(key);
-            spec.set(key, value)?;
-        }
-        Ok(spec)
-    }
-}
-
-impl FaultSpec {
-    fn set(&mut self, key: &str, value: &str) -> Result<(), FaultSpecError> {
-        let fault = self.kind.name();
-        let bad = |wanted| FaultSpecError::BadValue {
-            fault,
-            key: key.to_owned(),
-            value: value.to_owned(),
-            wanted,
-        };
-        match key {
-            "rate" => {
-                let rate = value
-                    .parse()
-                    .ok()
-                    .filter(|rate| *rate > 0.0 && *rate <= 1.0);
-                self.rate = rate.ok_or_else(|| bad("a share above 0 and at most 1, as 0.01"))?;
-            }
-            "window" => {
-                if self.kind.window_default().is_none() {
-                    return Err(bad("this fault is no race and has no window"));
-                }
-                let window = humantime::parse_duration(value).ok();
-                let window = window.filter(|window| *window <= WINDOW_MAX);
-                self.window = window.ok_or_else(|| bad("a time of at most 10s, as 2ms"))?;
-            }
-            "from" => {
-                let wanted = "a number of operations in flight, as 50";
-                self.from = value.parse().map_err(|_| bad(wanted))?;
-            }
-            "after" => {
-                let wanted = "a number of operations, as 1000";
-                self.after = value.parse().map_err(|_| bad(wanted))?;
-            }
-            _ => {
-                return Err(FaultSpecError::UnknownKey {
-                    fault,
-                    key: key.to_owned(),
-                });
-            }
-        }
-        Ok(())
-    }
-}
-
-/// The longest window: a task that waits longer would look lost.
-const WINDOW_MAX: Duration = Duration::from_secs(10);
-
-fn kind_named(name: &str) -> Result<FaultKind, FaultSpecError> {
-    let known = FaultKind::ALL.into_iter();
-    known
-        .clone()
-        .find(|kind| kind.name() == name)
-        .ok_or_else(|| {
-            let nearness = |kind: &FaultKind| strsim::damerau_levenshtein(kind.name(), name);
-            FaultSpecError::UnknownFault {
-                name: name.to_owned(),
-                nearest: known
-                    .clone()
-                    .min_by_key(nearness)
-                    .map_or("", FaultKind::name),
-                known: known.map(FaultKind::name).collect::<Vec<_>>().join(", "),
-            }
-        })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn settings_are_read() {
-        let spec: FaultSpec = "late-binding:rate=0.01:window=5ms:from=50:after=1000"
-            .parse()
-            .unwrap();
-        assert_eq!(
-            spec,
-            FaultSpec {
-                kind: FaultKind::LateBinding,
-                rate: 0.01,
-                window: Duration::from_millis(5),
-                from: 50,
-                after: 1000,
-            }
-        );
-        for kind in FaultKind::ALL {
-            let spec: FaultSpec = kind.name().parse().unwrap();
-            assert_eq!(spec.kind, kind);
-            assert!(spec.rate > 0.0 && spec.rate <= 1.0);
-        }
-    }
-
-    #[test]
-    fn mistakes_are_named() {
-        for (text, told) in [
-            (
-                "late-bindign",
-                "unknown fault `late-bindign`; did you mean `late-binding`? Faults: late-binding, \
-                 no-owner, ",
-            ),
-            ("", "unknown fault ``; did you mean `no-owner`?"),
-            (
-                "no-owner:rat=1",
-                "unknown setting `rat` of fault `no-owner`: one of rate, window, from, after",
-            ),
-            (
-                "no-owner:rate=0",
-                "bad value `0` for `rate` of fault `no-owner`: a share",
-            ),
-            ("no-owner:rate=nan", "bad value `nan` for `rate`"),
-            ("no-owner:rate=1.5", "bad value `1.5` for `rate`"),
-            ("no-owner:rate", "bad value `` for `rate`"),
-            ("late-binding:window=2", "bad value `2` for `window`"),
-            ("late-binding:window=1h", "bad value `1h` for `window`"),
-            (
-                "no-owner:window=2ms",
-                "this fault is no race and has no window",
-            ),
-            ("no-owner:from=-1", "bad value `-1` for `from`"),
-            ("no-owner:after=x", "bad value `x` for `after`"),
-            (
-                "no-owner:after=1:after=2",
-                "setting `after` of fault `no-owner` is given twice",
-            ),
-        ] {
-            let error = text.parse::<FaultSpec>().unwrap_err().to_string();
-            assert!(error.contains(told), "{text}: {error}");
-        }
     }
 }

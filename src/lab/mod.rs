@@ -9,8 +9,10 @@
 )]
 
 mod engram;
+mod exchange;
 mod faults;
 mod lines;
+mod pool;
 mod queue;
 mod races;
 mod stamp;
@@ -51,16 +53,17 @@ const BACKGROUND_GRACE: Duration = Duration::from_secs(12);
 const BACKGROUND_POLL: Duration = Duration::from_millis(5);
 
 /// Where the lab's log goes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum LogTarget {
     /// Standard error.
+    #[default]
     Stderr,
     /// A file, which is replaced.
     Path(PathBuf),
 }
 
-/// What a lab is started with.
-#[derive(Debug, Clone, PartialEq)]
+/// What a lab is started with; by default free ports, no faults, and its log to standard error.
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct LabConfig {
     /// The backend's port, with the store on the next; `None` takes two free ports.
     pub port: Option<u16>,
@@ -156,7 +159,9 @@ pub async fn start(config: LabConfig) -> Result<Lab, LabError> {
         Some(path) => open("truth", path).await?,
     };
     let dice = Arc::new(Dice::new());
-    let store = Arc::new(Store::new(Arc::clone(&dice)));
+    let pages_lost = config.faults.iter().find(|f| f.kind == FaultKind::PageLost);
+    let pages_lost = pages_lost.map_or(0.0, |fault| fault.rate);
+    let store = Arc::new(Store::new(Arc::clone(&dice), pages_lost));
     let engram = Arc::new(Engram::new(engram::Parts {
         store: Arc::clone(&store),
         dice,

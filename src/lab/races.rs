@@ -2,13 +2,15 @@
 //! up when they do.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::oneshot;
+use tokio::time::Instant;
 
+use super::exchange::Exchange;
 use super::faults::{FaultKind, FaultSpec};
+use super::pool::{Object, Pool, Rented};
 use super::stamp::Dice;
 use crate::model::OpKind;
 
@@ -20,12 +22,22 @@ const RECENT_ANSWERS_MAX: usize = 8;
 pub(super) struct Faults<T> {
     specs: Vec<FaultSpec>,
     dice: Arc<Dice>,
-    in_flight: AtomicU32,
+    in_flight: Arc<AtomicU32>,
     begun: AtomicU64,
+    /// When an operation began last.
+    last_begun: Mutex<Option<Instant>>,
     /// The user of the request that came in last.
     current_user: Mutex<Option<Arc<str>>>,
+    /// The user before, who is another one.
+    user_before: Mutex<Option<Arc<str>>>,
     /// The user that was current when somebody first asked, for good.
     latched_user: Mutex<Option<Arc<str>>>,
+    /// The user of the request that started the worker.
+    worker_user: OnceLock<Arc<str>>,
+    /// The objects of requests.
+    objects: Pool,
+    /// Does nothing reach the store any more?
+    wedged: AtomicBool,
     recent_answers: Mutex<VecDeque<(Arc<str>, String)>>,
     fails: AtomicU32,
     /// Where the contexts of two turns' tasks meet.
@@ -40,11 +52,19 @@ pub(super) struct Faults<T> {
 
 /// An operation in flight; it ends when this is dropped.
 #[derive(Debug)]
-pub(super) struct InFlight<'a>(&'a AtomicU32);
+pub(super) struct InFlight {
+    count: Arc<AtomicU32>,
+    /// The object of its request.
+    object: Option<Rented>,
+}
 
-/// The faults that strike one operation, with their windows.
+/// The faults that strike one operation.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Hits(Vec<(FaultKind, Duration)>);
+pub(super) struct Hits {
+    struck: Vec<FaultSpec>,
+    /// The object of its request.
+    pub(super) object: Option<Arc<Object>>,
+}
 
 /// How a stored operation is denied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,58 +77,59 @@ pub(super) enum Failure {
     Broken,
 }
 
-/// A place where two users' things can be exchanged.
-#[derive(Debug)]
-pub(super) struct Exchange<T>(Mutex<Option<Waiting<T>>>);
-
-#[derive(Debug)]
-struct Waiting<T> {
-    user: Arc<str>,
-    thing: T,
-    reply: oneshot::Sender<T>,
-}
-
-/// How a meeting went. The one who waited and the one who came hold each other's thing.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Meeting<T> {
-    /// Nobody came: one's own thing.
-    Alone(T),
-    /// Somebody came while one waited.
-    Waited(T),
-    /// Somebody was waiting.
-    Came(T),
-}
-
 impl<T> Faults<T> {
     pub(super) fn new(specs: Vec<FaultSpec>, dice: Arc<Dice>) -> Self {
         Self {
             specs,
             dice,
-            in_flight: AtomicU32::new(0),
+            in_flight: Arc::default(),
             begun: AtomicU64::new(0),
+            last_begun: Mutex::default(),
             current_user: Mutex::default(),
+            user_before: Mutex::default(),
             latched_user: Mutex::default(),
+            worker_user: OnceLock::new(),
+            objects: Pool::default(),
+            wedged: AtomicBool::new(false),
             recent_answers: Mutex::default(),
             fails: AtomicU32::new(0),
-            tasks: Exchange(Mutex::new(None)),
-            uploads: Exchange(Mutex::new(None)),
-            chunks: Exchange(Mutex::new(None)),
-            sockets: Exchange(Mutex::new(None)),
+            tasks: Exchange::default(),
+            uploads: Exchange::default(),
+            chunks: Exchange::default(),
+            sockets: Exchange::default(),
         }
+    }
+
+    /// Is this fault planted at all?
+    pub(super) fn planted(&self, kind: FaultKind) -> bool {
+        self.spec(kind).is_some()
+    }
+
+    /// The settings of this fault, if it is planted.
+    pub(super) fn spec(&self, kind: FaultKind) -> Option<&FaultSpec> {
+        self.specs.iter().find(|spec| spec.kind == kind)
     }
 
     /// An operation of this user begins.
-    pub(super) fn enter(&self, user: &Arc<str>) -> InFlight<'_> {
+    pub(super) fn enter(&self, user: &Arc<str>) -> InFlight {
         self.begun.fetch_add(1, Ordering::Relaxed);
         self.in_flight.fetch_add(1, Ordering::Relaxed);
         if !self.specs.is_empty() {
-            *lock(&self.current_user) = Some(Arc::clone(user));
+            *lock(&self.last_begun) = Some(Instant::now());
+            let before = lock(&self.current_user).replace(Arc::clone(user));
+            if before.as_ref().is_some_and(|before| before != user) {
+                *lock(&self.user_before) = before;
+            }
         }
-        InFlight(&self.in_flight)
+        let pooled = self.planted(FaultKind::ReusedObject);
+        InFlight {
+            count: Arc::clone(&self.in_flight),
+            object: pooled.then(|| self.objects.rent(user)),
+        }
     }
 
     /// Which faults strike an operation that is in flight now.
-    pub(super) fn strike(&self, kind: OpKind) -> Hits {
+    pub(super) fn strike(&self, op: &InFlight, kind: OpKind) -> Hits {
         let in_flight = self.in_flight.load(Ordering::Relaxed);
         let begun = self.begun.load(Ordering::Relaxed);
         let strikes = |spec: &&FaultSpec| {
@@ -117,8 +138,42 @@ impl<T> Faults<T> {
                 && begun > spec.after
                 && self.dice.chance(spec.rate)
         };
-        let struck = self.specs.iter().filter(strikes);
-        Hits(struck.map(|spec| (spec.kind, spec.window)).collect())
+        let hits = Hits {
+            struck: self.specs.iter().filter(strikes).copied().collect(),
+            object: op.object.as_ref().map(Rented::object),
+        };
+        if hits.has(FaultKind::Wedge) {
+            self.wedged.store(true, Ordering::Relaxed);
+        }
+        hits
+    }
+
+    /// Does nothing reach the store any more?
+    pub(super) fn wedged(&self) -> bool {
+        self.wedged.load(Ordering::Relaxed)
+    }
+
+    /// Waits until no operation has begun for so long.
+    pub(super) async fn quiet(&self, pause: Duration) {
+        loop {
+            let last = lock(&self.last_begun).unwrap_or_else(Instant::now);
+            let until = last + pause;
+            if until <= Instant::now() {
+                return;
+            }
+            tokio::time::sleep_until(until).await;
+        }
+    }
+
+    /// The user of the request that started the worker: this one's, if none was before.
+    pub(super) fn worker_user(&self, user: &Arc<str>) -> Arc<str> {
+        Arc::clone(self.worker_user.get_or_init(|| Arc::clone(user)))
+    }
+
+    /// Another user who was active just now.
+    pub(super) fn another_user(&self, user: &Arc<str>) -> Option<Arc<str>> {
+        let of = |place: &Mutex<Option<Arc<str>>>| lock(place).clone().filter(|u| u != user);
+        of(&self.current_user).or_else(|| of(&self.user_before))
     }
 
     /// The user of the request that came in last.
@@ -138,11 +193,7 @@ impl<T> Faults<T> {
 
     /// Keeps an answer for confusing it.
     pub(super) fn answered(&self, user: &Arc<str>, answer: &str) {
-        if self
-            .specs
-            .iter()
-            .any(|s| s.kind == FaultKind::ForeignAnswer)
-        {
+        if self.planted(FaultKind::ForeignAnswer) {
             let mut recent = lock(&self.recent_answers);
             recent.push_front((Arc::clone(user), answer.to_owned()));
             recent.truncate(RECENT_ANSWERS_MAX);
@@ -165,77 +216,26 @@ impl<T> Faults<T> {
     }
 }
 
-impl Drop for InFlight<'_> {
+impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.count.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 impl Hits {
     /// Does this fault strike?
     pub(super) fn has(&self, kind: FaultKind) -> bool {
-        self.window(kind).is_some()
+        self.of(kind).is_some()
+    }
+
+    /// This fault's settings, if it strikes.
+    pub(super) fn of(&self, kind: FaultKind) -> Option<&FaultSpec> {
+        self.struck.iter().find(|spec| spec.kind == kind)
     }
 
     /// The window of this fault, if it strikes.
     pub(super) fn window(&self, kind: FaultKind) -> Option<Duration> {
-        let hit = self.0.iter().find(|(struck, _)| *struck == kind);
-        hit.map(|(_, window)| *window)
-    }
-}
-
-impl<T> Exchange<T> {
-    /// Waits at most `window` for somebody else, unless one is waiting already.
-    pub(super) async fn meet(&self, user: &Arc<str>, thing: T, window: Duration) -> Meeting<T> {
-        let mut reply = match self.come(user, thing) {
-            Ok(meeting) => return meeting,
-            Err(reply) => reply,
-        };
-        if let Ok(Ok(theirs)) = tokio::time::timeout(window, &mut reply).await {
-            return Meeting::Waited(theirs);
-        }
-        if let Some(own) = self.leave(&mut reply) {
-            return own;
-        }
-        match reply.await {
-            Ok(theirs) => Meeting::Waited(theirs),
-            // Cannot be: whoever takes a waiting thing replies under the same lock.
-            Err(_) => std::future::pending().await,
-        }
-    }
-
-    /// Takes what somebody else has left here, or leaves one's own and waits.
-    fn come(&self, user: &Arc<str>, thing: T) -> Result<Meeting<T>, oneshot::Receiver<T>> {
-        let mut place = lock(&self.0);
-        match place.take() {
-            Some(other) if other.user != *user => match other.reply.send(thing) {
-                Ok(()) => Ok(Meeting::Came(other.thing)),
-                // The other was cut off while it waited.
-                Err(own) => Ok(Meeting::Alone(own)),
-            },
-            Some(own_other) => {
-                *place = Some(own_other);
-                Ok(Meeting::Alone(thing))
-            }
-            None => {
-                let (sender, receiver) = oneshot::channel();
-                *place = Some(Waiting {
-                    user: Arc::clone(user),
-                    thing,
-                    reply: sender,
-                });
-                Err(receiver)
-            }
-        }
-    }
-
-    /// Takes one's own thing back; `None` if somebody has replied meanwhile.
-    fn leave(&self, reply: &mut oneshot::Receiver<T>) -> Option<Meeting<T>> {
-        let mut place = lock(&self.0);
-        if let Ok(theirs) = reply.try_recv() {
-            return Some(Meeting::Waited(theirs));
-        }
-        place.take().map(|waiting| Meeting::Alone(waiting.thing))
+        self.of(kind).map(|spec| spec.window)
     }
 }
 
@@ -247,8 +247,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use super::*;
 
-    const LONG: Duration = Duration::from_secs(30);
-
     fn faults(spec: &str) -> Faults<()> {
         Faults::new(vec![spec.parse().unwrap()], Arc::new(Dice::new()))
     }
@@ -256,21 +254,24 @@ mod tests {
     #[test]
     fn a_fault_strikes_from_its_concurrency_and_after_its_operations() {
         let user: Arc<str> = "a".into();
-        let struck = |faults: &Faults<()>| {
-            let hits = faults.strike(OpKind::Chat);
+        let struck = |faults: &Faults<()>, op: &InFlight| {
+            let hits = faults.strike(op, OpKind::Chat);
             hits.has(FaultKind::LateBinding)
         };
         let faults = faults("late-binding:from=2:after=2");
         let first = faults.enter(&user);
-        assert!(!struck(&faults));
+        assert!(!struck(&faults, &first));
         let second = faults.enter(&user);
-        assert!(!struck(&faults), "two in flight, but only two begun");
+        assert!(
+            !struck(&faults, &second),
+            "two in flight, but only two begun"
+        );
         drop(first);
         let third = faults.enter(&user);
-        assert!(struck(&faults));
+        assert!(struck(&faults, &third));
         drop((second, third));
-        let _fourth = faults.enter(&user);
-        assert!(!struck(&faults), "one in flight");
+        let fourth = faults.enter(&user);
+        assert!(!struck(&faults, &fourth), "one in flight");
     }
 
     #[test]
@@ -281,22 +282,5 @@ mod tests {
         drop(faults.enter(&"b".into()));
         assert_eq!(faults.latched_user().as_deref(), Some("a"));
         assert_eq!(faults.current_user().as_deref(), Some("b"));
-    }
-
-    #[tokio::test]
-    async fn two_users_exchange_and_one_does_not() {
-        let place = Arc::new(Exchange(Mutex::new(None)));
-        let (a, b): (Arc<str>, Arc<str>) = ("a".into(), "b".into());
-        assert_eq!(place.meet(&a, 1, Duration::ZERO).await, Meeting::Alone(1));
-        let waits = tokio::spawn({
-            let (place, a) = (Arc::clone(&place), Arc::clone(&a));
-            async move { place.meet(&a, 1, LONG).await }
-        });
-        while lock(&place.0).is_none() {
-            tokio::task::yield_now().await;
-        }
-        assert_eq!(place.meet(&a, 3, LONG).await, Meeting::Alone(3));
-        assert_eq!(place.meet(&b, 2, LONG).await, Meeting::Came(1));
-        assert_eq!(waits.await.unwrap(), Meeting::Waited(2));
     }
 }

@@ -26,7 +26,11 @@ pub(super) struct Uuid(u128);
 
 /// Where ids, delays and the fate of a request come from.
 #[derive(Debug)]
-pub(super) struct Dice(Mutex<ChaCha8Rng>);
+pub(super) struct Dice {
+    stream: Mutex<ChaCha8Rng>,
+    /// Keeps ids made from a clock apart from those of another lab.
+    salt: u64,
+}
 
 impl Stamp {
     pub(super) fn now() -> Self {
@@ -43,6 +47,14 @@ impl fmt::Display for Stamp {
 impl Serialize for Stamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+impl Uuid {
+    fn of(random: u128) -> Self {
+        let version = 0x4 << 76;
+        let variant = 0b10 << 62;
+        Self(random & !(0xf << 76) & !(0b11 << 62) | version | variant)
     }
 }
 
@@ -89,15 +101,21 @@ impl Serialize for Uuid {
 impl Dice {
     /// A stream that no other process shares.
     pub(super) fn new() -> Self {
-        let entropy = RandomState::new().build_hasher().finish();
-        Self(Mutex::new(ChaCha8Rng::seed_from_u64(entropy)))
+        let entropy = || RandomState::new().build_hasher().finish();
+        Self {
+            stream: Mutex::new(ChaCha8Rng::seed_from_u64(entropy())),
+            salt: entropy(),
+        }
     }
 
     pub(super) fn uuid(&self) -> Uuid {
-        let random = self.draw(rand::RngExt::random::<u128>);
-        let version = 0x4 << 76;
-        let variant = 0b10 << 62;
-        Uuid(random & !(0xf << 76) & !(0b11 << 62) | version | variant)
+        Uuid::of(self.draw(rand::RngExt::random::<u128>))
+    }
+
+    /// The same id whenever it is asked for the same tick of a clock.
+    pub(super) fn uuid_of_tick(&self, tick: u128) -> Uuid {
+        let tick = u64::try_from(tick).unwrap_or(u64::MAX);
+        Uuid::of(ChaCha8Rng::seed_from_u64(tick ^ self.salt).random())
     }
 
     /// Draws uniformly between the two.
@@ -116,7 +134,7 @@ impl Dice {
     }
 
     fn draw<T>(&self, draw: impl FnOnce(&mut ChaCha8Rng) -> T) -> T {
-        draw(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        draw(&mut self.stream.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -129,6 +147,8 @@ mod tests {
         let dice = Dice::new();
         let (one, other) = (dice.uuid(), dice.uuid());
         assert_ne!(one, other);
+        assert_eq!(dice.uuid_of_tick(7), dice.uuid_of_tick(7));
+        assert_ne!(dice.uuid_of_tick(7), dice.uuid_of_tick(8));
         assert_eq!(one.to_string().parse(), Ok(one));
         assert_eq!(one.to_string().as_bytes()[14], b'4');
         assert_eq!("5f1e".parse::<Uuid>(), Err(NotUuid));

@@ -14,13 +14,17 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use super::admission::Admission;
 use super::echo::Agent;
 use super::hearing::{Hearing, Told, hearing};
+use super::overlap::Index;
 use super::persist::Turn;
-use super::{Handle, identity, persist, problem};
+use super::recall::{Reply, Shown};
+use super::upstream::Aborted;
+use super::{Handle, echo, identity, persist, problem};
 use crate::lab::faults::FaultKind;
 use crate::lab::queue::Place;
-use crate::lab::races::Failure;
+use crate::lab::races::{Failure, Hits, InFlight};
 use crate::lab::stamp::Stamp;
 use crate::model::OpKind;
 
@@ -37,10 +41,20 @@ struct Question {
 /// A question in its place.
 struct Arrived {
     user: Arc<str>,
-    session: Arc<str>,
+    admission: Admission,
     place: Place,
     content: String,
     agent_id: Option<String>,
+    hearing: Hearing,
+    at: Instant,
+}
+
+/// What comes of a question.
+#[derive(Debug)]
+pub(super) struct Done {
+    shown: Shown,
+    agent: Agent,
+    failure: Option<Failure>,
 }
 
 pub(super) async fn chat(
@@ -55,25 +69,34 @@ pub(super) async fn chat(
         Ok(question) => question,
         Err(complaint) => return *complaint,
     };
-    // Both are taken before anything waits: turns of one session stand in the order of arrival.
-    let session = engram.admit(&user, question.session);
-    let place = engram.queues.join(&session);
+    // All of this is done before anything waits: turns of one session stand in the order of their
+    // arrival.
+    let in_flight = engram.faults.enter(&user);
+    let hits = engram.faults.strike(&in_flight, OpKind::Chat);
+    let admission = engram.admit(&user, question.session, &hits);
+    let place = engram.queues.join(&admission.session);
+    let (telling, hearing) = hearing();
+    let session = Arc::clone(&admission.session);
     let arrived = Arrived {
-        user,
-        session,
+        user: Arc::clone(&user),
+        admission,
         place,
         content: question.content,
         agent_id: question.agent_id,
+        hearing,
+        at: Instant::now(),
     };
-    let (telling, hearing) = hearing();
-    // A task of its own: the turn is completed and stored even if the client hangs up.
-    match tokio::spawn(turn(engram, arrived, hearing)).await {
-        Ok((response, told)) => {
-            telling.tell(told);
-            response
-        }
-        Err(_) => problem::detail(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"),
+    let started = arrived.at;
+    let Some(done) = ask(&engram, arrived, in_flight, hits).await else {
+        let why = "Internal Server Error";
+        return problem::detail(StatusCode::INTERNAL_SERVER_ERROR, why);
+    };
+    if let Some(failure) = done.failure {
+        return denial(failure);
     }
+    telling.tell(Told::Accepted);
+    engram.judge_answer(&session, &user, &done.shown);
+    answer(&engram, started, done.agent, &session, &done.shown.text)
 }
 
 /// Forgets the context of a session, of which the lab keeps none.
@@ -82,47 +105,91 @@ pub(super) async fn clear(Path(session_id): Path<String>) -> Response {
     Json(json!({"success": true, "message": message})).into_response()
 }
 
-async fn turn(engram: Handle, arrived: Arrived, hearing: Hearing) -> (Response, Told) {
-    let started = Instant::now();
-    let Arrived {
-        user,
-        session,
-        place,
-        content,
-        agent_id,
-    } = arrived;
-    let in_flight = engram.faults.enter(&user);
-    engram.think().await;
-    let Some(agent) = Agent::of_id(agent_id.as_deref()) else {
-        persist::pass(&engram, place);
-        let apology = answer(&engram, started, Agent::Elena, &session, APOLOGY);
-        return (apology, Told::Accepted);
+/// Has the agent answer. `None` if it broke off.
+async fn ask(engram: &Handle, arrived: Arrived, in_flight: InFlight, hits: Hits) -> Option<Done> {
+    let aborted = if hits.has(FaultKind::StaleConnection) {
+        Aborted::Reused
+    } else {
+        Aborted::Discarded
     };
+    let work = turn(Arc::clone(engram), arrived, in_flight, hits);
+    match engram.faults.spec(FaultKind::StaleConnection) {
+        // A task of its own: the turn is completed and stored even if the client hangs up.
+        None => tokio::spawn(work).await.ok(),
+        Some(spec) => engram.upstream.ask(work, spec.window, aborted).await,
+    }
+}
+
+async fn turn(engram: Handle, arrived: Arrived, in_flight: InFlight, hits: Hits) -> Done {
+    let session = Arc::clone(&arrived.admission.session);
+    let (user, content) = (arrived.user, arrived.content);
+    let asked_at = engram.keep_question(&session, &content, &hits);
+    engram.think().await;
+    let done = |shown, agent| Done {
+        shown,
+        agent,
+        failure: None,
+    };
+    let Some(agent) = Agent::of_id(arrived.agent_id.as_deref()) else {
+        persist::pass(&engram, arrived.place);
+        return done(Shown::plain(&user, APOLOGY), Agent::Elena);
+    };
+    if let Some(cached) = engram.cached(&content, &hits) {
+        // What the cache answers reaches neither agent nor store.
+        persist::pass(&engram, arrived.place);
+        return done(cached, agent);
+    }
     let reply = engram.reply(&session, &user, &content);
+    let shown = engram.shown(&user, &reply, &hits);
+    engram.cache(&content, &reply, &shown, &hits);
     engram.faults.answered(&user, &reply.text);
-    let hits = engram.faults.strike(OpKind::Chat);
     let failure = hits
         .has(FaultKind::StoreThenFail)
         .then(|| engram.faults.next_failure());
     drop(in_flight);
-    let response = answer(&engram, started, agent, &session, &reply.text);
+    let answered_at = asked_at.map(|asked| [asked, engram.keep_answer(&session, &reply)]);
     let turn = Turn {
         kind: OpKind::Chat,
         author: user,
-        session,
+        admission: arrived.admission,
         question: content,
         reply,
         agent,
-        hearing: failure.map_or(hearing, |failure| Hearing::of(Told::by(failure))),
+        hearing: failure.map_or(arrived.hearing, |f| Hearing::of(Told::by(f))),
+        arrived: arrived.at,
+        answered: Instant::now(),
+        context: answered_at,
     };
-    let task = persist::start(&engram, turn, place, hits);
-    match failure {
-        None => (response, Told::Accepted),
-        Some(failure) => {
-            // Only a task that breaks off is not waited for to its end.
-            let _ = task.await;
-            (denial(failure), Told::by(failure))
+    let task = persist::start(&engram, turn, arrived.place, hits);
+    if failure.is_some() {
+        // Only a task that breaks off is not waited for to its end.
+        let _ = task.await;
+    }
+    Done {
+        failure,
+        ..done(shown, agent)
+    }
+}
+
+impl super::Engram {
+    /// Adds a question to its session's context, where a planted fault makes turns share one.
+    fn keep_question(&self, session: &Arc<str>, question: &str, hits: &Hits) -> Option<Index> {
+        if !self.faults.planted(FaultKind::LastTwoTurns) {
+            return None;
         }
+        if hits.has(FaultKind::LastTwoTurns) {
+            self.contexts.share(session);
+        }
+        let word = echo::reference_word(question);
+        Some(
+            self.contexts
+                .push(session, "user", question, word.as_deref()),
+        )
+    }
+
+    fn keep_answer(&self, session: &Arc<str>, reply: &Reply) -> Index {
+        let word = reply.word.as_deref();
+        self.contexts.push(session, "assistant", &reply.text, word)
     }
 }
 

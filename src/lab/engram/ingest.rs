@@ -79,7 +79,7 @@ async fn accept(engram: Handle, author: Arc<str>, upload: Upload, hearing: Heari
         return problem::detail(StatusCode::BAD_REQUEST, why);
     }
     let count = chunks.len();
-    let hits = engram.faults.strike(OpKind::Upload);
+    let hits = engram.faults.strike(&in_flight, OpKind::Upload);
     let failure = hits
         .has(FaultKind::StoreThenFail)
         .then(|| engram.faults.next_failure());
@@ -88,7 +88,7 @@ async fn accept(engram: Handle, author: Arc<str>, upload: Upload, hearing: Heari
         author,
         file: upload.file.clone(),
         file_type: upload.content_type,
-        chunks,
+        chunks: Arc::new(chunks),
         hearing: failure.map_or(hearing, |failure| Hearing::of(Told::by(failure))),
     };
     let task = index::start(&engram, document, hits);

@@ -3,18 +3,27 @@
 //! It reaches the store through a handle in the process, not over HTTP. Every operation captures
 //! its user by value; only a planted fault looks anywhere else.
 
+mod admission;
 mod chat;
 mod chunk;
 mod ear;
 mod echo;
+mod files;
 mod hearing;
 mod identity;
 mod index;
 mod ingest;
+mod judge;
 mod memory;
+mod order;
+mod overlap;
 mod persist;
 mod problem;
+mod recall;
+mod said;
 mod sessions;
+mod spoil;
+mod upstream;
 mod voice;
 
 use std::collections::HashMap;
@@ -33,7 +42,13 @@ use axum::routing::{delete, get, post};
 use serde_json::json;
 use tokio::time::Instant;
 
+use self::chat::Done;
+use self::files::Files;
+use self::order::Order;
+use self::overlap::Contexts;
+use self::recall::{Memories, Reply};
 use self::sessions::Sessions;
+use self::upstream::Upstream;
 use super::faults::{FaultKind, FaultSpec};
 use super::lines::Lines;
 use super::queue::SessionQueues;
@@ -61,6 +76,12 @@ pub(super) struct Engram {
     answer_status: Option<StatusCode>,
     queues: Arc<SessionQueues>,
     sessions: Sessions,
+    memories: Memories,
+    contexts: Contexts,
+    order: Order,
+    files: Files,
+    upstream: Upstream<Done>,
+    started: Instant,
     faults: Faults<persist::Context>,
     /// Sessions that a fault has given a wrong owner, and which fault.
     misowned: Mutex<HashMap<Arc<str>, FaultKind>>,
@@ -78,16 +99,6 @@ pub(super) struct Parts {
     pub(super) answer_status: Option<StatusCode>,
 }
 
-/// The model's answer to one question.
-#[derive(Debug)]
-struct Reply {
-    text: String,
-    /// The reference word of the question.
-    asked: Option<String>,
-    /// The reference word of the answer.
-    word: Option<String>,
-}
-
 /// The handle that every handler and task holds.
 type Handle = Arc<Engram>;
 
@@ -102,6 +113,12 @@ impl Engram {
             answer_status: parts.answer_status,
             queues: Arc::default(),
             sessions: Sessions::default(),
+            memories: Memories::default(),
+            contexts: Contexts::default(),
+            order: Order::default(),
+            files: Files::default(),
+            upstream: Upstream::default(),
+            started: Instant::now(),
             misowned: Mutex::default(),
             background: AtomicUsize::new(0),
         }
@@ -110,37 +127,6 @@ impl Engram {
     /// Background tasks that have not ended.
     pub(super) fn background(&self) -> usize {
         self.background.load(Ordering::Acquire)
-    }
-
-    /// The session that an operation of this user goes into: the one whose id was sent, unless
-    /// that is somebody else's, or a new one.
-    fn admit(&self, user: &Arc<str>, sent: Option<String>) -> Arc<str> {
-        let made = || Arc::from(self.dice.uuid().to_string());
-        let session = sent.map_or_else(made, Arc::from);
-        let founder = self.founder(&session, user);
-        if founder == *user {
-            return session;
-        }
-        self.sessions.instead(&session, user, made)
-    }
-
-    /// Whose a session id is, which `user` has sent.
-    fn founder(&self, session: &Arc<str>, user: &Arc<str>) -> Arc<str> {
-        let stored_owner = || self.store.session(session)?.user_id;
-        self.sessions.founder(session, user, stored_owner)
-    }
-
-    /// The answer to a question: its reference word, or the last one of its session.
-    fn reply(&self, session: &Arc<str>, user: &Arc<str>, question: &str) -> Reply {
-        let asked = echo::reference_word(question);
-        let (text, word) = if let Some(word) = &asked {
-            self.sessions.told(session, user, word);
-            (echo::answer(word), asked.clone())
-        } else {
-            let last = self.sessions.last_word(session, user);
-            (echo::recalled(last.as_deref()), last)
-        };
-        Reply { text, asked, word }
     }
 
     /// Logs the start or the end of a background task.

@@ -13,20 +13,27 @@ use std::sync::atomic::Ordering;
 
 use serde_json::json;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
-use super::echo::{self, Agent};
+use super::admission::Admission;
+use super::echo::Agent;
 use super::hearing::{Hearing, Told};
-use super::{Handle, Reply};
+use super::order::Released;
+use super::overlap::Index;
+use super::said::{self, Said};
+use super::{Handle, Reply, judge};
+use crate::lab::exchange::Meeting;
 use crate::lab::faults::FaultKind;
 use crate::lab::queue::Place;
-use crate::lab::races::{Hits, Meeting};
-use crate::lab::stamp::Stamp;
-use crate::lab::truth::{REST_PLACEHOLDER, VOICE_PLACEHOLDER, Wrong, owner_code};
-use crate::lab::zep::{Appended, Metadata, NewMessage, NewSession, StoreError};
-use crate::model::{Code, OpKind, RecordType};
+use crate::lab::races::Hits;
+use crate::lab::truth::{REST_PLACEHOLDER, VOICE_PLACEHOLDER};
+use crate::lab::zep::{Metadata, NewSession, StoreError};
+use crate::model::OpKind;
 
 /// Sessions of a user among which another one is chosen.
 const OTHER_SESSIONS_MAX: usize = 64;
+/// Ends the id of a session that is listed a second time.
+const SECOND_LISTING: &str = "~2";
 
 /// A turn that has an answer.
 #[derive(Debug)]
@@ -34,35 +41,58 @@ pub(super) struct Turn {
     pub(super) kind: OpKind,
     /// Who sent it.
     pub(super) author: Arc<str>,
-    /// The session it was sent in.
-    pub(super) session: Arc<str>,
+    /// Where it belongs, or where a fault lets it go.
+    pub(super) admission: Admission,
     pub(super) question: String,
     pub(super) reply: Reply,
     pub(super) agent: Agent,
+    /// What its client is told.
     pub(super) hearing: Hearing,
+    pub(super) arrived: Instant,
+    pub(super) answered: Instant,
+    /// Where question and answer stand in the session's context, where one is kept.
+    pub(super) context: Option<[Index; 2]>,
 }
 
 /// For whom and where a task writes.
 #[derive(Debug)]
 pub(super) struct Context {
     /// As whom it writes.
-    user: Arc<str>,
-    session: Arc<str>,
+    pub(super) user: Arc<str>,
+    pub(super) session: Arc<str>,
     /// Whose session this is.
-    session_user: Arc<str>,
-    place: Place,
+    pub(super) session_user: Arc<str>,
+    /// Its place in the session's queue; none while it is held back.
+    place: Option<Place>,
+}
+
+impl Context {
+    async fn turn(&mut self) {
+        if let Some(place) = &mut self.place {
+            place.turn().await;
+        }
+    }
 }
 
 /// A fault that has changed a task's context.
-type Cause = Option<FaultKind>;
+pub(super) type Cause = Option<FaultKind>;
+
+/// Why a turn is not in the store.
+#[derive(Debug)]
+enum Unstored {
+    /// The store refused it.
+    Refused(StoreError),
+    /// It never got there, and nobody noticed.
+    Swallowed(FaultKind),
+}
 
 /// Starts the task that stores a turn when its place in the session's queue is reached.
 pub(super) fn start(engram: &Handle, turn: Turn, place: Place, hits: Hits) -> JoinHandle<()> {
     let context = Context {
-        user: Arc::clone(&turn.author),
-        session: Arc::clone(&turn.session),
-        session_user: Arc::clone(&turn.author),
-        place,
+        user: Arc::clone(&turn.admission.writer),
+        session: Arc::clone(&turn.admission.session),
+        session_user: Arc::clone(&turn.admission.session_user),
+        place: Some(place),
     };
     let running = Running::new(engram);
     tokio::spawn(async move { persist(&running.0, &turn, context, &hits).await })
@@ -105,43 +135,44 @@ async fn persist(engram: &Handle, turn: &Turn, mut context: Context, hits: &Hits
     engram.info("started", doing, &context.user);
     if hits.has(FaultKind::DropAfterAck) {
         // Its place is left in its turn: those behind must not overtake those before.
-        context.place.turn().await;
-        return lost(engram, turn).await;
+        context.turn().await;
+        return judge::lost(engram, turn, FaultKind::DropAfterAck).await;
     }
-    let (mut context, mut cause) = misbind(engram, turn, context, hits).await;
-    context.place.turn().await;
-    if hits.has(FaultKind::WrongSession)
-        && let Some(other) = another_session(engram, turn)
-    {
-        context.session = other;
-        cause = Some(FaultKind::WrongSession);
-    }
+    let (mut context, cause) = misbind(engram, turn, context, hits).await;
+    context.turn().await;
+    let (mut context, held) = held_back(engram, context, hits).await;
+    let cause = misplace(engram, turn, &mut context, hits).or(cause);
     match store(engram, turn, &context, cause, hits).await {
         Ok(()) => engram.info("completed", done, &context.user),
-        Err(error) => engram.failed(doing, &context.user, &error),
+        Err(Unstored::Refused(error)) => engram.failed(doing, &context.user, &error),
+        Err(Unstored::Swallowed(fault)) => judge::lost(engram, turn, fault).await,
+    }
+    if engram.faults.planted(FaultKind::ReorderWrites) {
+        if turn.hearing.told().await == Told::Accepted {
+            engram.order.stored(&context.session, turn.arrived);
+        }
+        if held.is_none() {
+            engram.order.release(&context.session).await;
+        }
     }
 }
 
-/// Lets the planted faults change for whom and where a task writes.
+/// Lets the planted faults change for whom a task writes.
 async fn misbind(
     engram: &Handle,
     turn: &Turn,
     mut context: Context,
     hits: &Hits,
 ) -> (Context, Cause) {
-    let mut cause = None;
-    if let Some((user, fault)) = misbound_user(engram, turn.kind, hits).await {
+    let mut cause = turn.admission.cause;
+    if let Some((user, fault)) = misbound_user(engram, turn.kind, &turn.author, hits).await {
         context.user = user;
         cause = Some(fault);
     }
     if let Some(window) = hits.window(FaultKind::CrossedTasks) {
         // The whole context goes over, its place in the queue too; the texts stay.
-        context = match engram
-            .faults
-            .tasks
-            .meet(&turn.author, context, window)
-            .await
-        {
+        let tasks = &engram.faults.tasks;
+        context = match tasks.meet(&turn.author, context, window).await {
             Meeting::Alone(own) => own,
             Meeting::Waited(other) | Meeting::Came(other) => {
                 cause = Some(FaultKind::CrossedTasks);
@@ -156,6 +187,7 @@ async fn misbind(
 pub(super) async fn misbound_user(
     engram: &Handle,
     kind: OpKind,
+    author: &Arc<str>,
     hits: &Hits,
 ) -> Option<(Arc<str>, FaultKind)> {
     if hits.has(FaultKind::AuthFallback) {
@@ -165,19 +197,72 @@ pub(super) async fn misbound_user(
         };
         return Some((placeholder.into(), FaultKind::AuthFallback));
     }
+    if hits.has(FaultKind::InheritedContext) {
+        let worker = engram.faults.worker_user(author);
+        return Some((worker, FaultKind::InheritedContext));
+    }
     if let Some(window) = hits.window(FaultKind::GlobalUser) {
         tokio::time::sleep(window).await;
         return Some((engram.faults.latched_user()?, FaultKind::GlobalUser));
+    }
+    if let Some(window) = hits.window(FaultKind::ReusedObject) {
+        tokio::time::sleep(window).await;
+        return Some((hits.object.as_ref()?.user(), FaultKind::ReusedObject));
     }
     let window = hits.window(FaultKind::LateBinding)?;
     tokio::time::sleep(window).await;
     Some((engram.faults.current_user()?, FaultKind::LateBinding))
 }
 
+/// Holds a turn back until the next one is stored. `Some`: that one keeps the queue waiting until
+/// this is dropped.
+async fn held_back(
+    engram: &Handle,
+    mut context: Context,
+    hits: &Hits,
+) -> (Context, Option<Released>) {
+    let Some(spec) = hits.of(FaultKind::ReorderWrites) else {
+        return (context, None);
+    };
+    let Some(held) = engram.order.hold(&context.session) else {
+        return (context, None);
+    };
+    // The place is left, so that the next turn is stored now.
+    context.place = None;
+    let order = &engram.order;
+    let released = order.wait(&context.session, held, spec.delay).await;
+    if released.is_none() {
+        context.place = Some(engram.queues.join(&context.session));
+        context.turn().await;
+    }
+    (context, released)
+}
+
+/// Lets the planted faults change where a task writes.
+fn misplace(engram: &Handle, turn: &Turn, context: &mut Context, hits: &Hits) -> Cause {
+    if hits.has(FaultKind::WrongSession)
+        && let Some(other) = another_session(engram, turn)
+    {
+        context.session = other;
+        return Some(FaultKind::WrongSession);
+    }
+    if engram.faults.planted(FaultKind::SplitOwner) {
+        let other = engram.faults.another_user(&turn.author);
+        let other = other.filter(|_| hits.has(FaultKind::SplitOwner));
+        let goes = engram.sessions.beside(&context.session, other.is_some());
+        if let Some(other) = other.filter(|_| goes) {
+            context.session = format!("{}{SECOND_LISTING}", context.session).into();
+            context.user = other;
+            return Some(FaultKind::SplitOwner);
+        }
+    }
+    None
+}
+
 /// Another session of the author, where there is one.
 fn another_session(engram: &Handle, turn: &Turn) -> Option<Arc<str>> {
     let mut sessions = engram.store.sessions_of(&turn.author, OTHER_SESSIONS_MAX);
-    sessions.retain(|session| *session.name != *turn.session);
+    sessions.retain(|session| *session.name != *turn.admission.session);
     let chosen = engram.dice.pick(sessions.len());
     let chosen = sessions.get(chosen)?;
     Some(chosen.name.as_str().into())
@@ -189,15 +274,21 @@ async fn store(
     context: &Context,
     cause: Cause,
     hits: &Hits,
-) -> Result<(), StoreError> {
+) -> Result<(), Unstored> {
     if !hits.has(FaultKind::NoOwner) && cause != Some(FaultKind::WrongSession) {
         engram.store_delay().await;
         make_session(engram, turn, context, cause)?;
     }
+    if let Some(spec) = hits.of(FaultKind::SlowStore) {
+        engram.faults.quiet(spec.delay).await;
+    }
     append(engram, turn, context, cause, hits).await?;
     if hits.has(FaultKind::DoubleWrite) {
         let again = Some(FaultKind::DoubleWrite);
-        append(engram, turn, context, again, hits).await?;
+        let second = append(engram, turn, context, again, hits).await;
+        if let Err(refused @ Unstored::Refused(_)) = second {
+            return Err(refused);
+        }
     }
     Ok(())
 }
@@ -208,8 +299,8 @@ fn make_session(
     turn: &Turn,
     context: &Context,
     cause: Cause,
-) -> Result<(), StoreError> {
-    if engram.store.session(&context.session).is_some() {
+) -> Result<(), Unstored> {
+    if engram.store.session(&context.session).is_some() || engram.faults.wedged() {
         return Ok(());
     }
     let mut metadata = Metadata::new();
@@ -222,20 +313,12 @@ fn make_session(
         metadata: Some(metadata),
     });
     match made {
-        Ok(made) => judge_session(engram, context, made.user_id.as_deref(), cause),
+        Ok(made) => judge::session(engram, context, made.user_id.as_deref(), cause),
         // Somebody else has made it meanwhile, or it was deleted and the write revives it.
         Err(StoreError::SessionExists(_)) => {}
-        Err(error) => return Err(error),
+        Err(error) => return Err(Unstored::Refused(error)),
     }
     Ok(())
-}
-
-/// A message to be stored, with what the truth knows about it.
-struct Said {
-    role_type: &'static str,
-    author: Arc<str>,
-    text: String,
-    canary: Option<String>,
 }
 
 async fn append(
@@ -244,122 +327,26 @@ async fn append(
     context: &Context,
     cause: Cause,
     hits: &Hits,
-) -> Result<(), StoreError> {
+) -> Result<(), Unstored> {
     engram.store_delay().await;
-    let said = |role_type, text: &String, canary: &Option<String>| Said {
-        role_type,
-        author: Arc::clone(&turn.author),
-        text: text.clone(),
-        canary: canary.clone(),
-    };
-    let mut all = vec![
-        said("user", &turn.question, &turn.reply.asked),
-        said("assistant", &turn.reply.text, &turn.reply.word),
-    ];
-    if hits.has(FaultKind::ForeignAnswer)
-        && let Some((author, text)) = engram.faults.answer_of_another(&turn.author)
-    {
-        all.push(Said {
-            role_type: "assistant",
-            author,
-            canary: echo::reference_word(&text),
-            text,
-        });
+    if engram.faults.wedged() {
+        return Err(Unstored::Swallowed(FaultKind::Wedge));
     }
-    let at = Stamp::now().to_string();
-    let messages = all.iter().map(|said| {
-        let mut metadata = Metadata::new();
-        let agent_id = (said.role_type == "assistant").then_some(turn.agent.id());
-        metadata.insert("agent_id".to_owned(), json!(agent_id));
-        metadata.insert("timestamp".to_owned(), json!(at));
-        NewMessage {
-            role_type: Some(said.role_type.to_owned()),
-            content: said.text.clone(),
-            metadata: Some(metadata),
-            ..NewMessage::default()
+    let all = said::messages(engram, turn, hits, cause);
+    if let Some(spec) = hits.of(FaultKind::LengthLimit) {
+        let too_long = |said: &Said| said.text.chars().count() > spec.limit;
+        if all.iter().any(too_long) {
+            return Err(Unstored::Swallowed(FaultKind::LengthLimit));
         }
-    });
-    let appended = engram.store.append(&context.session, messages.collect())?;
+    }
+    let messages = all.iter().map(|said| said.as_new(turn.agent)).collect();
+    let appended = engram.store.append(&context.session, messages);
+    let appended = appended.map_err(Unstored::Refused)?;
     if engram.truth.heard() {
         if appended.created && hits.has(FaultKind::NoOwner) {
-            judge_session(engram, context, None, Some(FaultKind::NoOwner));
+            judge::session(engram, context, None, Some(FaultKind::NoOwner));
         }
-        judge_messages(engram, turn, context, &all, &appended, cause);
+        judge::messages(engram, turn, context, &all, &appended, (cause, hits)).await;
     }
     Ok(())
-}
-
-/// Tells the truth about a session that was just made, if its owner is not whose it is.
-fn judge_session(engram: &Handle, context: &Context, owner: Option<&str>, cause: Cause) {
-    let code = owner_code(&context.session_user, owner);
-    if let (Some(code), Some(fault)) = (code, cause) {
-        let session = Arc::clone(&context.session);
-        let mut misowned = engram.misowned();
-        misowned.insert(session, fault);
-        drop(misowned);
-        engram.truth.tell(Wrong {
-            fault,
-            code,
-            record_type: RecordType::Session,
-            record_id: Some(context.session.as_ref().to_owned()),
-            canary: None,
-            true_user: &context.session_user,
-            stored_owner: owner,
-        });
-    }
-}
-
-/// Tells the truth about messages that were just stored where they do not belong.
-fn judge_messages(
-    engram: &Handle,
-    turn: &Turn,
-    context: &Context,
-    all: &[Said],
-    appended: &Appended,
-    cause: Cause,
-) {
-    let owner = appended.owner.as_deref();
-    let misowned = engram.misowned().get(&context.session).copied();
-    for (said, uuid) in all.iter().zip(&appended.uuids) {
-        let foreign = (said.author != turn.author).then_some(FaultKind::ForeignAnswer);
-        let wrong = if let Some(code) = owner_code(&said.author, owner) {
-            foreign.or(misowned).or(cause).map(|fault| (code, fault))
-        } else if context.session != turn.session {
-            cause.map(|fault| (Code::SessionBleed, fault))
-        } else if cause == Some(FaultKind::DoubleWrite) {
-            Some((Code::Duplicate, FaultKind::DoubleWrite))
-        } else if turn.hearing.refused() {
-            Some((Code::Ghost, FaultKind::StoreThenFail))
-        } else {
-            None
-        };
-        if let Some((code, fault)) = wrong {
-            engram.truth.tell(Wrong {
-                fault,
-                code,
-                record_type: RecordType::Message,
-                record_id: Some(uuid.to_string()),
-                canary: said.canary.as_deref(),
-                true_user: &said.author,
-                stored_owner: owner,
-            });
-        }
-    }
-}
-
-/// Tells the truth about a turn that has an answer and was never stored.
-async fn lost(engram: &Handle, turn: &Turn) {
-    let canary = turn.reply.asked.as_deref();
-    // A question without a canary promises nothing that could be looked for.
-    if canary.is_some() && turn.hearing.told().await == Told::Accepted {
-        engram.truth.tell(Wrong {
-            fault: FaultKind::DropAfterAck,
-            code: Code::Lost,
-            record_type: RecordType::Message,
-            record_id: None,
-            canary,
-            true_user: &turn.author,
-            stored_owner: None,
-        });
-    }
 }

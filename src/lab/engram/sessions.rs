@@ -13,6 +13,10 @@ pub(super) struct Sessions(Mutex<HashMap<Arc<str>, Entry>>);
 #[derive(Debug)]
 struct Entry {
     founder: Arc<str>,
+    /// Other users to whom the server gave the same id, by mistake.
+    given_to: Vec<Arc<str>>,
+    /// Tasks that a fault has let write here, and beside it.
+    listed: [u32; 2],
     /// Other users who sent this id, each with the session that stands for it.
     others: Vec<(Arc<str>, Arc<str>)>,
     /// The last reference word that was told here, and by whom.
@@ -34,6 +38,43 @@ impl Sessions {
             Entry::of(founder)
         });
         Arc::clone(&entry.founder)
+    }
+
+    /// The server gives this id, of its own making, to a user.
+    pub(super) fn give(&self, session: &Arc<str>, user: &Arc<str>) {
+        let mut entries = self.lock();
+        let entry = entries.entry(Arc::clone(session));
+        let entry = entry.or_insert_with(|| Entry::of(Arc::clone(user)));
+        if entry.founder != *user && !entry.given_to.contains(user) {
+            entry.given_to.push(Arc::clone(user));
+        }
+    }
+
+    /// Was this id given to this user, after another one had it?
+    pub(super) fn was_given(&self, session: &Arc<str>, user: &Arc<str>) -> bool {
+        let entries = self.lock();
+        let entry = entries.get(session);
+        entry.is_some_and(|entry| entry.given_to.contains(user))
+    }
+
+    /// Was this id given to more than one user?
+    pub(super) fn collides(&self, session: &Arc<str>) -> bool {
+        let entries = self.lock();
+        let entry = entries.get(session);
+        entry.is_some_and(|entry| !entry.given_to.is_empty())
+    }
+
+    /// Does a task that may write beside its session do so? The first does not, and then each
+    /// second one.
+    pub(super) fn beside(&self, session: &Arc<str>, may: bool) -> bool {
+        let mut entries = self.lock();
+        let Some(entry) = entries.get_mut(session) else {
+            return false;
+        };
+        let [here, beside] = entry.listed;
+        let goes = may && here > beside;
+        entry.listed[usize::from(goes)] += 1;
+        goes
     }
 
     /// The session that stands for somebody else's id when this user sends it.
@@ -83,6 +124,8 @@ impl Entry {
     fn of(founder: Arc<str>) -> Self {
         Self {
             founder,
+            given_to: Vec::new(),
+            listed: [0; 2],
             others: Vec::new(),
             told: None,
         }
@@ -104,6 +147,27 @@ mod tests {
         assert_eq!(sessions.founder(&own, &a, || None), b);
         let stored = sessions.founder(&"v".into(), &a, || Some("b".to_owned()));
         assert_eq!(stored, b);
+    }
+
+    #[test]
+    fn an_id_that_was_given_twice_is_known_to_collide() {
+        let sessions = Sessions::default();
+        let (s, a, b): (Arc<str>, Arc<str>, Arc<str>) = ("s".into(), "a".into(), "b".into());
+        sessions.give(&s, &a);
+        sessions.give(&s, &a);
+        assert!(!sessions.collides(&s));
+        sessions.give(&s, &b);
+        assert!(sessions.collides(&s) && sessions.was_given(&s, &b) && !sessions.was_given(&s, &a));
+    }
+
+    #[test]
+    fn half_of_the_tasks_go_beside() {
+        let sessions = Sessions::default();
+        let s: Arc<str> = "s".into();
+        assert!(!sessions.beside(&s, true), "an unknown session");
+        sessions.give(&s, &"a".into());
+        let went = [true, true, false, true, true].map(|may| sessions.beside(&s, may));
+        assert_eq!(went, [false, true, false, true, false]);
     }
 
     #[test]

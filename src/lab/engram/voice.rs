@@ -14,15 +14,18 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
+use super::admission::Admission;
 use super::ear::{Ear, Heard};
 use super::echo::Agent;
 use super::hearing::{Hearing, Telling, Told, hearing};
 use super::persist::Turn;
 use super::{Handle, echo, identity, persist, problem};
 use crate::canary::tone;
+use crate::lab::exchange::Meeting;
 use crate::lab::faults::FaultKind;
-use crate::lab::races::{Failure, Meeting};
+use crate::lab::races::Failure;
 use crate::lab::truth::Wrong;
 use crate::model::{Code, OpKind, RecordType};
 
@@ -84,13 +87,13 @@ struct Call {
     session: Arc<str>,
     agent: Agent,
     ear: Ear,
-    answering: Option<Pin<Box<dyn Future<Output = Reply> + Send>>>,
+    answering: Option<Pin<Box<dyn Future<Output = Spoken> + Send>>>,
     /// Questions that wait until the one before is answered, the next at the end.
     waiting: Vec<String>,
 }
 
 /// What the client hears.
-struct Reply {
+struct Spoken {
     text: String,
     /// Whose answer it is, if it is not this user's.
     of_another: Option<Arc<str>>,
@@ -210,7 +213,7 @@ impl Call {
         }
     }
 
-    async fn give(&mut self, socket: &mut WebSocket, reply: Reply) -> Result<(), Gone> {
+    async fn give(&mut self, socket: &mut WebSocket, reply: Spoken) -> Result<(), Gone> {
         match reply.failure {
             Some(Failure::Broken) => return Err(Gone),
             Some(Failure::Internal | Failure::BadRequest) => {
@@ -251,13 +254,14 @@ async fn answer(
     session: Arc<str>,
     agent: Agent,
     question: String,
-) -> Reply {
+) -> Spoken {
+    let arrived = Instant::now();
     let in_flight = engram.faults.enter(&user);
     engram.think().await;
     let reply = engram.reply(&session, &user, &question);
     let text = &reply.text;
     engram.faults.answered(&user, text);
-    let hits = engram.faults.strike(OpKind::Voice);
+    let hits = engram.faults.strike(&in_flight, OpKind::Voice);
     let (mut shown, mut of_another) = (text.clone(), None);
     if let Some(window) = hits.window(FaultKind::CrossedSockets) {
         let own = (Arc::clone(&user), text.clone());
@@ -277,19 +281,27 @@ async fn answer(
     let place = engram.queues.join(&session);
     let turn = Turn {
         kind: OpKind::Voice,
+        admission: Admission {
+            session_user: Arc::clone(&user),
+            writer: Arc::clone(&user),
+            session,
+            cause: None,
+        },
         author: user,
-        session,
         question,
         reply,
         agent,
         hearing: failure.map_or(hearing, |failure| Hearing::of(Told::by(failure))),
+        arrived,
+        answered: Instant::now(),
+        context: None,
     };
     let task = persist::start(&engram, turn, place, hits);
     if failure.is_some() {
         // Only a task that breaks off is not waited for to its end.
         let _ = task.await;
     }
-    Reply {
+    Spoken {
         text: shown,
         of_another,
         failure,

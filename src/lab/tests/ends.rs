@@ -3,8 +3,9 @@
 use reqwest::Method;
 use serde_json::json;
 
-use super::bench::{Bench, config};
+use super::bench::{Bench, canary, config};
 use crate::lab::{LabConfig, LabError, LogTarget, start};
+use crate::model::CanaryKind;
 
 #[tokio::test]
 async fn a_lab_that_is_asked_to_fail_answers_with_that_status_and_is_healthy() {
@@ -38,15 +39,14 @@ async fn a_lab_that_is_asked_to_fail_answers_with_that_status_and_is_healthy() {
 async fn what_was_answered_is_stored_before_the_lab_ends() {
     let bench = Bench::with(&["double-write"]).await;
     for n in 0..20 {
-        bench
-            .chat("a", Some(&format!("s{n}")), "hello")
-            .await
-            .unwrap();
+        let text = format!("Please note {}", canary(0, n, 0, CanaryKind::Turn));
+        let session = format!("s{n}");
+        bench.chat("a", Some(&session), &text).await.unwrap();
     }
     let left = bench.stopped().await;
     assert_eq!(left.truth.len(), 40);
     assert_eq!(left.log.len(), 40);
-    assert!(left.truth.iter().all(|line| line["canary"].is_null()));
+    assert!(left.truth.iter().all(|line| line["canary"].is_string()));
     let at = left.truth[0]["at"].as_str().unwrap();
     assert!(humantime::parse_rfc3339(at).is_ok());
 }

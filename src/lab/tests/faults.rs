@@ -1,16 +1,19 @@
 //! Without faults nothing is wrong, and with each of them the truth names exactly what is.
 
+use std::collections::BTreeSet;
+
 use futures_util::future::join_all;
 use serde_json::Value;
 
 use super::bench::{Bench, canary};
 use super::comparison::{Wrong, wrong_records};
 use super::workload::{Told, chat, chats, everything, owner, session_name};
+use crate::lab::FaultKind;
 use crate::model::CanaryKind;
 
 const USERS: u32 = 8;
 
-fn told(truth: &[Value]) -> Vec<Wrong> {
+pub(super) fn told(truth: &[Value]) -> Vec<Wrong> {
     let text = |value: &Value| value.as_str().map(str::to_owned);
     let key = |line: &Value| {
         let id = text(&line["record_id"]).or_else(|| text(&line["canary"]));
@@ -22,7 +25,7 @@ fn told(truth: &[Value]) -> Vec<Wrong> {
 }
 
 /// Runs the workload with a fault: the truth is what a comparison finds, and holds these codes.
-async fn check(fault: &str, codes: &[&str]) -> Vec<Value> {
+pub(super) async fn check(fault: &str, codes: &[&str]) -> Vec<Value> {
     let bench = Bench::with(&[fault]).await;
     let sent = everything(&bench, USERS).await;
     bench.settled().await;
@@ -200,5 +203,37 @@ async fn fifty_users_at_once_are_stored_whole_and_in_order() {
         owners
             .iter()
             .all(|row| (0..50).any(|user| row["user_id"] == owner(user)))
+    );
+}
+
+/// Several faults at once: nothing breaks, and each line names a fault that was planted.
+#[tokio::test]
+async fn faults_in_combination_do_their_work_beside_each_other() {
+    let all: Vec<String> = FaultKind::ALL
+        .iter()
+        .filter(|kind| !matches!(kind, FaultKind::Wedge | FaultKind::StaleConnection))
+        .map(|kind| {
+            let delayed = matches!(kind, FaultKind::SlowStore | FaultKind::ReorderWrites);
+            let delay = if delayed { ":delay=50ms" } else { "" };
+            format!("{kind}:rate=0.05{delay}")
+        })
+        .collect();
+    let all: Vec<&str> = all.iter().map(String::as_str).collect();
+    let bench = Bench::with(&all).await;
+    for _ in 0..3 {
+        everything(&bench, USERS).await;
+    }
+    bench.settled().await;
+    let left = bench.stopped().await;
+    let faults: BTreeSet<&str> = left
+        .truth
+        .iter()
+        .map(|l| l["fault"].as_str().unwrap())
+        .collect();
+    assert!(faults.len() > 5, "{faults:?}");
+    assert!(
+        faults
+            .iter()
+            .all(|fault| all.iter().any(|spec| spec.starts_with(fault)))
     );
 }

@@ -28,7 +28,7 @@ pub(super) fn owner(user: u32) -> String {
     format!("dev-oid-{}", RUN.user_name(UserIx(user)))
 }
 
-fn user_name(user: u32) -> String {
+pub(super) fn user_name(user: u32) -> String {
     RUN.user_name(UserIx(user))
 }
 

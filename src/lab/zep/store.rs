@@ -4,6 +4,7 @@
 //! or absent for every reader. Rows are cloned out and serialised after the lock is gone.
 //! A session's owner is fixed when the session is made; nothing can change it later.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::value::RawValue;
@@ -42,14 +43,30 @@ pub(in crate::lab) enum StoreError {
 pub(in crate::lab) struct Store {
     tables: Mutex<Tables>,
     dice: Arc<Dice>,
+    /// The share of the sessions of which a page of messages is missing when it is read.
+    pages_lost: f64,
+    /// Sessions whose pages were read, and whether they are missing.
+    pages: Mutex<HashMap<String, bool>>,
 }
 
 impl Store {
-    pub(in crate::lab) fn new(dice: Arc<Dice>) -> Self {
+    pub(in crate::lab) fn new(dice: Arc<Dice>, pages_lost: f64) -> Self {
         Self {
             tables: Mutex::default(),
             dice,
+            pages_lost,
+            pages: Mutex::default(),
         }
+    }
+
+    /// Is a session's page of messages missing? It stays so however often it is read.
+    pub(super) fn lacks_page(&self, session_id: &str) -> bool {
+        if self.pages_lost == 0.0 {
+            return false;
+        }
+        let mut pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
+        let page = pages.entry(session_id.to_owned());
+        *page.or_insert_with(|| self.dice.chance(self.pages_lost))
     }
 
     /// Makes a session. An owner that is not known yet is made too.

@@ -12,7 +12,7 @@ struct Served {
 }
 
 async fn served() -> Served {
-    let store = Arc::new(Store::new(Arc::new(Dice::new())));
+    let store = Arc::new(Store::new(Arc::new(Dice::new()), 0.0));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, router(store)).await });

@@ -182,7 +182,10 @@ async fn memory(
 }
 
 async fn messages(State(store): Shared, path: Segments, Query(params): Params) -> Response {
-    let (messages, total) = store.messages(path.at(1), message_page(&params));
+    let (mut messages, total) = store.messages(path.at(1), message_page(&params));
+    if store.lacks_page(path.at(1)) {
+        messages.clear();
+    }
     let row_count = messages.len();
     let page = json!({"messages": messages, "total_count": total, "row_count": row_count});
     json(StatusCode::OK, &page)

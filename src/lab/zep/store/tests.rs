@@ -3,7 +3,7 @@
 use super::*;
 
 fn store() -> Store {
-    Store::new(Arc::new(Dice::new()))
+    Store::new(Arc::new(Dice::new()), 0.0)
 }
 
 fn say(content: &str) -> NewMessage {
@@ -90,4 +90,16 @@ fn a_deleted_session_keeps_its_id_and_a_deleted_user_frees_all() {
     let ids: Vec<_> = store.sessions(0, 9).into_iter().map(|s| s.id).collect();
     assert_eq!(ids, [2]);
     assert!(store.sessions(2, 9).is_empty());
+}
+
+#[test]
+fn a_missing_page_stays_missing() {
+    let lacking = |share: f64| Store::new(Arc::new(Dice::new()), share).lacks_page("s");
+    assert!(lacking(1.0) && !lacking(0.0));
+    let store = Store::new(Arc::new(Dice::new()), 0.5);
+    let names: Vec<String> = (0..64).map(|n| n.to_string()).collect();
+    let read = || names.iter().map(|name| store.lacks_page(name));
+    let first: Vec<bool> = read().collect();
+    assert!(read().eq(first.iter().copied()));
+    assert!(first.contains(&true) && first.contains(&false));
 }

@@ -1,0 +1,270 @@
+//! How a fault is asked for.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use super::FaultKind;
+
+/// A fault with its settings:
+/// `NAME[:rate=0.01][:window=2ms][:from=concurrency][:after=ops][:delay=7s][:limit=1000]`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct FaultSpec {
+    /// The fault.
+    pub kind: FaultKind,
+    /// The share of the operations that it strikes, above 0 and at most 1. Default 1, and
+    /// 0.1 where all would leave nothing to judge; of `page-lost`, the share of pages.
+    pub rate: f64,
+    /// How long the race is open; zero for a fault that is no race.
+    pub window: Duration,
+    /// Strikes only while at least this many operations are in flight, the struck one
+    /// included. Default 0.
+    pub from: u32,
+    /// Strikes only after this many operations have begun. Default 0, of `wedge` 200.
+    pub after: u64,
+    /// How long a write is held back; zero for a fault that holds none back.
+    pub delay: Duration,
+    /// Characters of a text up to which it is left alone; 0 for a fault without a limit.
+    pub limit: usize,
+}
+
+/// Why a fault's text is not understood.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FaultSpecError {
+    /// No fault has this name.
+    #[error("unknown fault `{name}`; did you mean `{nearest}`? Faults: {known}")]
+    UnknownFault {
+        /// What was given.
+        name: String,
+        /// The nearest name there is.
+        nearest: &'static str,
+        /// All names, separated by commas.
+        known: String,
+    },
+    /// Faults have no such setting.
+    #[error(
+        "unknown setting `{key}` of fault `{fault}`: one of rate, window, from, after, delay, limit"
+    )]
+    UnknownKey {
+        /// The fault.
+        fault: &'static str,
+        /// What was given.
+        key: String,
+    },
+    /// The setting was given twice.
+    #[error("setting `{key}` of fault `{fault}` is given twice")]
+    Repeated {
+        /// The fault.
+        fault: &'static str,
+        /// The setting.
+        key: String,
+    },
+    /// The setting has no such value.
+    #[error("bad value `{value}` for `{key}` of fault `{fault}`: {wanted}")]
+    BadValue {
+        /// The fault.
+        fault: &'static str,
+        /// The setting.
+        key: String,
+        /// What was given.
+        value: String,
+        /// What is allowed.
+        wanted: &'static str,
+    },
+}
+
+impl FromStr for FaultSpec {
+    type Err = FaultSpecError;
+
+    fn from_str(text: &str) -> Result<Self, FaultSpecError> {
+        let mut parts = text.split(':');
+        let kind = kind_named(parts.next().unwrap_or_default())?;
+        let about = kind.about();
+        let mut spec = Self {
+            kind,
+            rate: about.rate,
+            window: about.window.unwrap_or_default(),
+            from: 0,
+            after: about.after,
+            delay: about.delay.unwrap_or_default(),
+            limit: about.limit.unwrap_or_default(),
+        };
+        let mut seen = Vec::new();
+        for part in parts {
+            let (key, value) = part.split_once('=').unwrap_or((part, ""));
+            if seen.contains(&key) {
+                return Err(FaultSpecError::Repeated {
+                    fault: kind.name(),
+                    key: key.to_owned(),
+                });
+            }
+            seen.push(key);
+            spec.set(key, value)?;
+        }
+        Ok(spec)
+    }
+}
+
+impl FaultSpec {
+    fn set(&mut self, key: &str, value: &str) -> Result<(), FaultSpecError> {
+        let fault = self.kind.name();
+        let bad = |wanted| FaultSpecError::BadValue {
+            fault,
+            key: key.to_owned(),
+            value: value.to_owned(),
+            wanted,
+        };
+        match key {
+            "rate" => {
+                let rate = value
+                    .parse()
+                    .ok()
+                    .filter(|rate| *rate > 0.0 && *rate <= 1.0);
+                self.rate = rate.ok_or_else(|| bad("a share above 0 and at most 1, as 0.01"))?;
+            }
+            "window" => {
+                if !self.kind.is_race() {
+                    return Err(bad("this fault is no race and has no window"));
+                }
+                let window = humantime::parse_duration(value).ok();
+                let window = window.filter(|window| *window <= WINDOW_MAX);
+                self.window = window.ok_or_else(|| bad("a time of at most 10s, as 2ms"))?;
+            }
+            "from" => {
+                let wanted = "a number of operations in flight, as 50";
+                self.from = value.parse().map_err(|_| bad(wanted))?;
+            }
+            "after" => {
+                let wanted = "a number of operations, as 1000";
+                self.after = value.parse().map_err(|_| bad(wanted))?;
+            }
+            "delay" => {
+                if self.kind.about().delay.is_none() {
+                    return Err(bad("this fault holds nothing back and has no delay"));
+                }
+                let delay = humantime::parse_duration(value).ok();
+                let delay = delay.filter(|delay| *delay <= DELAY_MAX);
+                self.delay = delay.ok_or_else(|| bad("a time of at most 5min, as 7s"))?;
+            }
+            "limit" => {
+                if self.kind.about().limit.is_none() {
+                    return Err(bad("this fault is not one of length and has no limit"));
+                }
+                let limit = value.parse().ok().filter(|limit| *limit >= LIMIT_CHARS_MIN);
+                self.limit = limit.ok_or_else(|| bad("at least 200 characters, as 1000"))?;
+            }
+            _ => {
+                return Err(FaultSpecError::UnknownKey {
+                    fault,
+                    key: key.to_owned(),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The longest window: a task that waits longer would look lost.
+const WINDOW_MAX: Duration = Duration::from_secs(10);
+/// The longest delay of a write.
+const DELAY_MAX: Duration = Duration::from_mins(5);
+/// The smallest limit, in characters: with less not even the first canary of a text is left.
+const LIMIT_CHARS_MIN: usize = 200;
+
+fn kind_named(name: &str) -> Result<FaultKind, FaultSpecError> {
+    let known = FaultKind::ALL.into_iter();
+    known
+        .clone()
+        .find(|kind| kind.name() == name)
+        .ok_or_else(|| {
+            let nearness = |kind: &FaultKind| strsim::damerau_levenshtein(kind.name(), name);
+            FaultSpecError::UnknownFault {
+                name: name.to_owned(),
+                nearest: known
+                    .clone()
+                    .min_by_key(nearness)
+                    .map_or("", FaultKind::name),
+                known: known.map(FaultKind::name).collect::<Vec<_>>().join(", "),
+            }
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_are_read() {
+        let spec: FaultSpec = "late-binding:rate=0.01:window=5ms:from=50:after=1000"
+            .parse()
+            .unwrap();
+        assert_eq!(
+            spec,
+            FaultSpec {
+                kind: FaultKind::LateBinding,
+                rate: 0.01,
+                window: Duration::from_millis(5),
+                from: 50,
+                after: 1000,
+                delay: Duration::ZERO,
+                limit: 0,
+            }
+        );
+        let cut: FaultSpec = "truncate:limit=300".parse().unwrap();
+        let slow: FaultSpec = "slow-store:delay=9s".parse().unwrap();
+        assert_eq!((cut.limit, slow.delay), (300, Duration::from_secs(9)));
+        for kind in FaultKind::ALL {
+            let spec: FaultSpec = kind.name().parse().unwrap();
+            assert_eq!(spec.kind, kind);
+            assert!(spec.rate > 0.0 && spec.rate <= 1.0);
+        }
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        for (text, told) in [
+            (
+                "late-bindign",
+                "unknown fault `late-bindign`; did you mean `late-binding`? Faults: late-binding, \
+                 no-owner, ",
+            ),
+            ("", "unknown fault ``; did you mean `wedge`?"),
+            (
+                "no-owner:rat=1",
+                "unknown setting `rat` of fault `no-owner`: one of rate, window, from, \
+                 after, delay, limit",
+            ),
+            (
+                "no-owner:delay=1s",
+                "this fault holds nothing back and has no delay",
+            ),
+            ("slow-store:delay=1h", "bad value `1h` for `delay`"),
+            (
+                "invent:limit=300",
+                "this fault is not one of length and has no limit",
+            ),
+            ("truncate:limit=20", "bad value `20` for `limit`"),
+            (
+                "no-owner:rate=0",
+                "bad value `0` for `rate` of fault `no-owner`: a share",
+            ),
+            ("no-owner:rate=nan", "bad value `nan` for `rate`"),
+            ("no-owner:rate=1.5", "bad value `1.5` for `rate`"),
+            ("no-owner:rate", "bad value `` for `rate`"),
+            ("late-binding:window=2", "bad value `2` for `window`"),
+            ("late-binding:window=1h", "bad value `1h` for `window`"),
+            (
+                "no-owner:window=2ms",
+                "this fault is no race and has no window",
+            ),
+            ("no-owner:from=-1", "bad value `-1` for `from`"),
+            ("no-owner:after=x", "bad value `x` for `after`"),
+            (
+                "no-owner:after=1:after=2",
+                "setting `after` of fault `no-owner` is given twice",
+            ),
+        ] {
+            let error = text.parse::<FaultSpec>().unwrap_err().to_string();
+            assert!(error.contains(told), "{text}: {error}");
+        }
+    }
+}
