@@ -59,6 +59,8 @@ pub(super) enum Command {
     Reconcile(JudgeArgs),
     /// Show an earlier run again, in any format
     Report(JudgeArgs),
+    /// Say what a name in a report means: an anomaly, a reason, a trait
+    Explain(ExplainArgs),
     /// Serve the practice target: an Engram-like backend and a Zep-like store
     Lab(LabArgs),
     /// List, show and check scenarios; print their JSON Schema
@@ -128,6 +130,14 @@ pub(super) struct JudgeArgs {
     /// Write a report: `json=FILE`, `terminal=FILE`, with `-` for stdout; repeatable
     #[arg(long = "report", value_name = "KIND[=PATH]")]
     pub outputs: Vec<String>,
+}
+
+/// `crosswire explain`.
+#[derive(Debug, Args)]
+pub(super) struct ExplainArgs {
+    /// The name, as reports write it; all names are listed without one
+    #[arg(value_name = "CODE|REASON|TRAIT")]
+    pub name: Option<String>,
 }
 
 /// `crosswire lab`.

@@ -9,6 +9,7 @@ use clap::Parser;
 mod args;
 mod assemble;
 mod exit;
+mod explain;
 mod hosts;
 mod judge;
 mod lab;
@@ -53,6 +54,7 @@ fn dispatch(cli: &Cli) -> Result<Exit, Failure> {
         Command::Scenario(args) => scenario::run(cli, &args.command),
         Command::Reconcile(args) => judge::reconcile(cli, args),
         Command::Report(args) => judge::report(cli, args),
+        Command::Explain(args) => explain::run(args),
         Command::Run(args) => runtime()?.block_on(run::run(cli, args)),
         Command::Observe(args) => runtime()?.block_on(observe::run(cli, args)),
         Command::Lab(args) => runtime()?.block_on(lab::run(args)),

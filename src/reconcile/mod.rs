@@ -19,6 +19,7 @@ mod draft;
 mod evidence;
 mod fold;
 pub mod generator;
+pub mod guide;
 mod identity;
 mod judgement;
 mod misowned;
