@@ -304,6 +304,18 @@ impl<'a> Evidence<'a> {
             .map(|scan| scan.scan)
     }
 
+    /// Was this scan a complete one?
+    pub(crate) fn is_complete(&self, scan: u32) -> bool {
+        let mut scans = self.context.scans.iter();
+        scans.any(|one| one.scan == scan && one.complete)
+    }
+
+    /// Has a complete scan since lacked this record?
+    pub(crate) fn is_gone(&self, record: &Record<'_>) -> bool {
+        let mut later = self.context.scans.iter().rev();
+        later.any(|scan| scan.complete && scan.scan > record.last_scan)
+    }
+
     fn add_op(&mut self, op: &'a OpRow) {
         let invocation = &op.invocation;
         let OpId { session, seq } = invocation.op;

@@ -49,13 +49,15 @@ pub(crate) fn pending(evidence: &Evidence<'_>) -> u64 {
 }
 
 /// A record with the right role keeps a promise. Where a store loses the roles, any two
-/// different records with the canary keep both promises.
+/// different records with the canary keep both promises, but one that was written anew under
+/// another id keeps one only: what is gone is not there.
 fn of_turn(evidence: &Evidence<'_>, op: &OpRow) -> Missing {
     let promise = op.promise();
     let stored: Vec<&Record<'_>> = evidence
         .canaries_of(op)
         .flat_map(|canary| evidence.stored(canary))
         .filter(|record| record.newest && record.sighting.record_type != RecordType::Session)
+        .filter(|record| !evidence.is_gone(record))
         .collect();
     let has = |role| stored.iter().any(|record| record.sighting.role == role);
     let user_kept = promise.user_message && has(Role::User);
@@ -100,7 +102,11 @@ fn of_document(evidence: &Evidence<'_>, op: &OpRow) -> Missing {
     let missing: Vec<CanaryId> = blocks
         .iter()
         .copied()
-        .filter(|block| evidence.stored(*block).next().is_none())
+        .filter(|block| {
+            evidence
+                .stored(*block)
+                .all(|record| evidence.is_gone(record))
+        })
         .collect();
     if missing.is_empty() {
         Missing::Nothing

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{CanaryId, Code, OpId, Proof, RecordType, Role, UserIx};
+use crate::model::{CanaryId, Code, OpId, Proof, RecordType, Role, Trait, UserIx};
 
 use super::super::draft::{Group, Groups, proof};
 use super::super::evidence::Evidence;
@@ -37,7 +37,7 @@ impl Check for Duplicate {
             let Some(canary) = place.canaries.first().copied() else {
                 continue;
             };
-            let copies = extras(&place, group);
+            let copies = extras(evidence, &place, group);
             if copies.records.is_empty() {
                 continue;
             }
@@ -116,8 +116,12 @@ fn by_place<'e, 'a>(evidence: &'e Evidence<'a>) -> Groups<'e, 'a, Place<'e>> {
 }
 
 /// All copies of each text but the first. Without roles, question and answer may be equal
-/// texts, so two equal ones are within the promise.
-fn extras<'e, 'a>(place: &Place<'_>, mut group: Group<'e, 'a>) -> Extras<'e, 'a> {
+/// texts, so two equal ones are within the promise; of what was sent twice at once, two are.
+fn extras<'e, 'a>(
+    evidence: &Evidence<'_>,
+    place: &Place<'_>,
+    mut group: Group<'e, 'a>,
+) -> Extras<'e, 'a> {
     group.members.sort_by_key(|(record, _)| {
         let sighting = record.sighting;
         let seen = (record.first_scan, sighting.position);
@@ -126,10 +130,19 @@ fn extras<'e, 'a>(place: &Place<'_>, mut group: Group<'e, 'a>) -> Extras<'e, 'a>
     group
         .members
         .dedup_by_key(|(record, _)| &record.sighting.record_id);
-    let records: Vec<&Record<'a>> = group.members.iter().map(|(record, _)| *record).collect();
+    let records = last_ids(evidence, &group);
     let bodies: BTreeSet<u64> = records.iter().map(|r| r.sighting.body_hash).collect();
     let no_roles = place.record_type == RecordType::Message && place.role == Role::Other;
-    let promised_each = if no_roles && bodies.len() == 1 { 2 } else { 1 };
+    let equal_texts = if no_roles && bodies.len() == 1 { 2 } else { 1 };
+    let sent_twice = place.canaries.iter().any(|canary| {
+        let op = evidence.op_of(*canary);
+        op.is_some_and(|op| op.invocation.traits.has(Trait::DoubleSubmits))
+    });
+    let promised_each = if sent_twice {
+        2 * equal_texts
+    } else {
+        equal_texts
+    };
     let same_text = |a: &&Record<'a>, b: &&Record<'a>| a.sighting.body_hash == b.sighting.body_hash;
     let texts: Vec<&[&Record<'a>]> = records.chunk_by(same_text).collect();
     let beyond = |text: &&[&'e Record<'a>]| text.len() > promised_each;
@@ -145,6 +158,24 @@ fn extras<'e, 'a>(place: &Place<'_>, mut group: Group<'e, 'a>) -> Extras<'e, 'a>
         .flat_map(|text| text.iter().copied().skip(promised_each))
         .collect();
     Extras { records, verbatim }
+}
+
+/// One record for each copy. A store may write a text anew under another id: a record that a
+/// complete scan lacked when it first read an equal one has become that one.
+fn last_ids<'e, 'a>(evidence: &Evidence<'_>, group: &Group<'e, 'a>) -> Vec<&'e Record<'a>> {
+    let mut copies: Vec<&'e Record<'a>> = Vec::new();
+    for (record, _) in &group.members {
+        let complete = evidence.is_complete(record.first_scan);
+        let before = copies.iter_mut().find(|copy| {
+            let same_text = copy.sighting.body_hash == record.sighting.body_hash;
+            same_text && complete && copy.last_scan < record.first_scan
+        });
+        match before {
+            Some(copy) => *copy = *record,
+            None => copies.push(*record),
+        }
+    }
+    copies
 }
 
 fn draft(evidence: &Evidence<'_>, sender: UserIx, key: OpKey, extras: &Extras<'_, '_>) -> Draft {
@@ -182,8 +213,9 @@ fn draft(evidence: &Evidence<'_>, sender: UserIx, key: OpKey, extras: &Extras<'_
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::testing::{History, check};
-    use crate::model::Role;
+    use super::super::super::Context;
+    use super::super::super::testing::{History, check, scans, spoilt, told};
+    use crate::model::{Role, Trait};
 
     fn copy(history: &mut History, id: &str, new_id: &str, position: u32) {
         let mut copy = history.record(id).clone();
@@ -227,6 +259,44 @@ mod tests {
             },
             &["placeholder-owner: elsewhere"],
         );
+    }
+
+    #[test]
+    fn what_was_sent_twice_at_once_may_stand_twice() {
+        let twice = |history: &mut History| {
+            let op = history.op(0, 1);
+            op.invocation.traits = op.invocation.traits.with(Trait::DoubleSubmits);
+            copy(history, "m0.1u", "x1", 8);
+            copy(history, "m0.1a", "x2", 9);
+        };
+        check(twice, &[]);
+        check(
+            |history| {
+                twice(history);
+                copy(history, "m0.1u", "x3", 10);
+            },
+            &["duplicate: x3"],
+        );
+    }
+
+    #[test]
+    fn a_record_that_is_written_anew_under_another_id_is_no_copy() {
+        let judge = |times: &[&str]| {
+            let history = spoilt(|history| {
+                copy(history, "m0.1u", "anew", 2);
+                history.record("m0.1u").scan = 1;
+                history.record("anew").first_scan = 2;
+            });
+            let scans = scans(times);
+            let context = Context {
+                scans: &scans,
+                ..history.context()
+            };
+            told(&history.judge_sharded(&context, 3).findings)
+        };
+        assert!(judge(&["7", "8", "9"]).is_empty());
+        // An incomplete scan may have overlooked the first.
+        assert_eq!(judge(&["7", "!8", "9"]), ["duplicate: anew"]);
     }
 
     #[test]

@@ -98,7 +98,7 @@ fn draft(evidence: &Evidence<'_>, op: &OpRow, record_type: RecordType, what: &st
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::testing::{History, canary, check, exact, spoilt, told};
+    use super::super::super::testing::{History, canary, check, exact, scans, spoilt, told};
     use super::super::super::{Context, ReadBack};
     use crate::model::{CanaryKind, Micros, Outcome, Pattern, RecordType, Role, Sighting, UserIx};
 
@@ -240,6 +240,43 @@ mod tests {
             },
             &["lost: no s0.1"],
         );
+    }
+
+    #[test]
+    fn what_was_there_once_and_is_gone_is_lost() {
+        let history = spoilt(|history| {
+            for id in ["m0.1u", "m0.1a", "f1.1"] {
+                history.record(id).scan = 2;
+            }
+        });
+        let judge = |times: &[&str]| {
+            let scans = scans(times);
+            let context = Context {
+                scans: &scans,
+                ..history.context()
+            };
+            told(&history.judge_sharded(&context, 3).findings)
+        };
+        let lost = ["lost: no s0.1", "partial-ingest: no s1.3 no s1.4 no s1.5"];
+        assert_eq!(judge(&["7", "8", "9"]), lost);
+        assert!(judge(&["7", "8", "!9"]).is_empty());
+    }
+
+    #[test]
+    fn without_roles_a_record_that_was_written_anew_keeps_one_promise() {
+        let history = spoilt(|history| {
+            for sighting in &mut history.sightings {
+                sighting.role = Role::Other;
+            }
+            history.record("m0.1a").scan = 1;
+        });
+        let scans = scans(&["7", "8", "9"]);
+        let context = Context {
+            scans: &scans,
+            ..history.context()
+        };
+        let judgement = history.judge_sharded(&context, 3);
+        assert_eq!(told(&judgement.findings), ["lost: no s0.1"]);
     }
 
     #[test]
