@@ -10,8 +10,11 @@ use crate::model::{
     Code, Finding, GeneratorHealth, InconclusiveReason, LagSample, Micros, OpKind, Proof, Scan,
     Verdict,
 };
-use crate::reconcile::{Context, Judgement, ReadBack, RunEnd};
-use crate::report::{self, AnomalyCount, Ended, Lookup, PersistenceLag, RecordCounts, Report};
+use crate::reconcile::{Context, Judgement, Matched, ReadBack, RunEnd};
+use crate::report::{
+    self, Accepted, AnomalyCount, Ended, Lookup, PersistenceLag, RecordCounts, Report,
+};
+use crate::scenario::Scenario;
 use crate::stats::{Confidence, Latency, clopper_pearson_upper};
 
 use super::exit::Exit;
@@ -67,7 +70,7 @@ pub(super) fn report(
         unjudged_ms: unjudged_ms(facts),
         anomalies: anomalies(&judgement.findings),
         findings: report::finding_details(&judgement.findings, &lookup),
-        accepted: Vec::new(),
+        accepted: accepted(&facts.scenario, &judgement.accepted),
         ops: facts
             .tally
             .op_counts(&manifest.planned, &judgement.recovered),
@@ -123,13 +126,30 @@ fn left(lab: bool, records: RecordCounts) -> report::Left {
     report::Left { sessions, facts }
 }
 
-/// Proved anomalies: findings of each code, and records that are affected in that way, whichever
+/// The scenario's entries, with what each accepted.
+fn accepted(scenario: &Scenario, matched: &[Matched]) -> Vec<Accepted> {
+    let entries = scenario.accept.iter().zip(matched);
+    entries
+        .map(|(entry, matched)| Accepted {
+            code: entry.check,
+            reason: entry.reason.clone(),
+            channel: entry.channel,
+            owner: entry.owner.as_ref().map(ToString::to_string),
+            until: entry.until.map(|until| until.to_string()),
+            expired: matched.expired,
+            roots: matched.roots,
+            records: matched.records,
+        })
+        .collect()
+}
+
+/// Proved anomalies that are not accepted: findings of each code, and records that are affected in that way, whichever
 /// finding explains them.
 fn anomalies(findings: &[Finding]) -> BTreeMap<Code, AnomalyCount> {
     let mut counts: BTreeMap<Code, AnomalyCount> = BTreeMap::new();
     for finding in findings
         .iter()
-        .filter(|finding| finding.proof == Proof::Proved)
+        .filter(|finding| finding.proof == Proof::Proved && finding.accepted.is_none())
     {
         counts.entry(finding.code).or_default().roots += 1;
         for affected in &finding.affected {

@@ -3,10 +3,10 @@
 //! Everything is computed from the ledger's rows, one bucket of users at a time, so that memory
 //! does not grow with the run and the same file gives the same verdict on any machine.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{IsTerminal, stderr, stdout};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
@@ -18,11 +18,11 @@ use crate::model::{
 use crate::plan::Plan;
 use crate::reconcile::timeline::{Exposure, Timeline};
 use crate::reconcile::{
-    self, Context, Judgement, Neighbour, ReadBack, RunEnd, Surroundings, generator, settle,
+    self, Context, Judgement, Matched, Neighbour, ReadBack, RunEnd, Surroundings, generator, settle,
 };
 use crate::report::render::terminal::{self, Style};
 use crate::report::{Began, Report, Tally};
-use crate::scenario::Scenario;
+use crate::scenario::{Day, Scenario};
 use crate::stats::Latency;
 
 use super::args::{Cli, JudgeArgs};
@@ -168,7 +168,8 @@ fn judge(folder: &Path) -> anyhow::Result<Judged> {
         facts_listed: facts.documents_readable,
         scans: &facts.scans,
     };
-    let judgement = judge_buckets(&ledger, &context)?;
+    let mut judgement = judge_buckets(&ledger, &context)?;
+    judgement.accepted = accept(&ledger, &facts, &mut judgement.findings);
     let planned: Vec<OpKind> = facts.manifest.planned.keys().copied().collect();
     let ok: BTreeMap<OpKind, u64> = planned
         .iter()
@@ -271,6 +272,16 @@ fn began(plan: &Plan, row: &OpRow) -> Began {
     }
 }
 
+/// What is accepted on the day on which the run was made: judged again, it is judged the same.
+fn accept(ledger: &LedgerReader, facts: &Facts, findings: &mut [Finding]) -> Vec<Matched> {
+    let micros = u64::try_from(facts.manifest.created_unix_us).unwrap_or_default();
+    let day = Day::of(UNIX_EPOCH + Duration::from_micros(micros));
+    reconcile::accept(findings, &facts.scenario.accept, day, &mut |op| {
+        let row = ledger.op(op).ok().flatten();
+        row.map(|row| row.invocation.kind)
+    })
+}
+
 fn read_back(facts: &Facts) -> ReadBack {
     if facts.manifest.memory.is_none() {
         return ReadBack::None;
@@ -351,6 +362,21 @@ impl Surroundings for Rows<'_> {
                 invoked: row.invocation.invoked,
             })
             .collect()
+    }
+
+    fn users(&mut self) -> u32 {
+        let read = self.ledger.users();
+        self.or_keep(read)
+    }
+
+    fn promised(&mut self, since: Micros, having: Option<Trait>) -> u64 {
+        let read = self.ledger.promised(since, having);
+        self.or_keep(read)
+    }
+
+    fn users_of_session(&mut self, name: &str) -> BTreeSet<UserIx> {
+        let read = self.ledger.users_of_session(name);
+        self.or_keep(read)
     }
 
     fn nearest_of(&mut self, user: UserIx, time: Micros) -> Option<OpId> {

@@ -1,5 +1,9 @@
 //! Whose a record is by its names: the user in a session's name and in an owner's name.
 
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
 use crate::model::{RunId, UserIx};
 
 /// Reads the names of one run.
@@ -7,6 +11,30 @@ use crate::model::{RunId, UserIx};
 pub(super) struct Names {
     run: RunId,
     prefix: String,
+    /// Owners of pooled users, as the scenario says that the store names them.
+    pooled: BTreeMap<String, UserIx>,
+}
+
+/// What of a scenario decides the owners of pooled users.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct PooledUsers {
+    users: usize,
+    pool: Vec<String>,
+    target: OwnersOfTarget,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct OwnersOfTarget {
+    expected_owner: BTreeMap<String, Template>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Template {
+    before: String,
+    after: String,
 }
 
 impl Names {
@@ -14,6 +42,24 @@ impl Names {
         Self {
             run,
             prefix: run.name_prefix(),
+            pooled: BTreeMap::new(),
+        }
+    }
+
+    /// Reads the owners of pooled users out of the scenario that the manifest holds.
+    pub(super) fn of_scenario(run: RunId, scenario_json: &str) -> Self {
+        let users: PooledUsers = serde_json::from_str(scenario_json).unwrap_or_default();
+        let templates = users.target.expected_owner.values();
+        let pooled = templates.flat_map(|template| {
+            let names = (0..).zip(users.pool.iter().take(users.users));
+            names.filter_map(|(number, name)| {
+                let owner = format!("{}{name}{}", template.before, template.after);
+                Some((owner, UserIx::new(number).ok()?))
+            })
+        });
+        Self {
+            pooled: pooled.collect(),
+            ..Self::new(run)
         }
     }
 
@@ -30,6 +76,9 @@ impl Names {
     /// The user of this run whose name stands anywhere in an owner: what stands around it
     /// differs from target to target.
     pub(super) fn user_of_owner(&self, owner: &str) -> Option<UserIx> {
+        if let Some(user) = self.pooled.get(owner) {
+            return Some(*user);
+        }
         let name = &owner[owner.find(self.prefix.as_str())?..];
         let digits_at = self.prefix.len() + 1;
         let digits = name
@@ -57,6 +106,24 @@ mod tests {
         ] {
             assert_eq!(names.user_of_session(name), user, "{name}");
         }
+    }
+
+    #[test]
+    fn pooled_users_are_known_by_their_owners() {
+        let json = r#"{"users":2,"pool":["alice@x","bob@x","carol@x"],"target":
+            {"expected_owner":{"chat":{"before":"oid-","after":""}}}}"#;
+        let names = Names::of_scenario(RunId(0xab), json);
+        for (owner, user) in [
+            ("oid-alice@x", Some(UserIx(0))),
+            ("oid-bob@x", Some(UserIx(1))),
+            ("oid-carol@x", None),
+            ("oid-malice@x", None),
+            ("alice@x", None),
+        ] {
+            assert_eq!(names.user_of_owner(owner), user, "{owner}");
+        }
+        let damaged = Names::of_scenario(RunId(0xab), "{");
+        assert_eq!(damaged.user_of_owner("oid-alice@x"), None);
     }
 
     #[test]

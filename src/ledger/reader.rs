@@ -1,6 +1,6 @@
 //! Reads a ledger back, while it is being written or any time later.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,7 +13,7 @@ use super::{LEDGER_FILE, LedgerError, Manifest, judgement, manifest};
 use crate::model::limits::PLANNED_USERS_MAX;
 use crate::model::{
     Finding, LagSample, Micros, OpId, OpKind, OpRow, Outcome, ResourceSample, Scan, Sighting,
-    UserIx,
+    Trait, TraitSet, UserIx,
 };
 
 /// Note of the ledger's own: how many events contradicted earlier ones.
@@ -308,6 +308,36 @@ impl LedgerReader {
         Ok(self.all(&sql, (user.0, time), rows::op)?.pop())
     }
 
+    /// How many operations began at or after a time and ended `ok` with a promise; only those that
+    /// had a trait, where one is named.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn promised(&self, since: Micros, having: Option<Trait>) -> Result<u64, LedgerError> {
+        let since = i64::try_from(since.0).unwrap_or(i64::MAX);
+        let bits = having.map_or(0, |having| i64::from(TraitSet::default().with(having).0));
+        let counts: Vec<u64> = self.all(
+            "SELECT count(*) FROM ops WHERE outcome = 0 AND promise <> 0 AND invoked_us >= ?1 \
+             AND (traits & ?2) = ?2",
+            (since, bits),
+            number,
+        )?;
+        Ok(counts.into_iter().sum())
+    }
+
+    /// The users whose answers named a session.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn users_of_session(&self, name: &str) -> Result<BTreeSet<UserIx>, LedgerError> {
+        let users: Vec<u32> = self.all(
+            "SELECT DISTINCT user_ix FROM server_sessions WHERE name = ?1",
+            [name],
+            number,
+        )?;
+        Ok(users.into_iter().map(UserIx).collect())
+    }
+
     /// How many operations of each kind ended how; `None` stands for those still open.
     ///
     /// # Errors
@@ -419,4 +449,9 @@ impl LedgerReader {
     fn failed(&self, source: rusqlite::Error) -> LedgerError {
         LedgerError::sqlite(&self.path, source)
     }
+}
+
+/// The only column of a row, a number.
+fn number<T: TryFrom<i64>>(columns: &mut Columns<'_, '_>) -> rusqlite::Result<T> {
+    columns.int()
 }

@@ -21,7 +21,7 @@ use super::judgement::{self, Judgement};
 use super::names::Names;
 use super::{LEDGER_FILE, LedgerError, Manifest, folder, manifest};
 use crate::event::{Event, Sink};
-use crate::model::{Finding, InconclusiveReason, RunId, Verdict};
+use crate::model::{Finding, InconclusiveReason, Verdict};
 
 /// How long the thread gathers events before it writes them. Half of the ten milliseconds after
 /// which an event is to be durable; the other half is for the writing.
@@ -65,7 +65,8 @@ impl Ledger {
         let connection = open(&path, OpenFlags::SQLITE_OPEN_CREATE)?;
         create_tables(&connection, manifest)
             .map_err(|source| LedgerError::sqlite(&path, source))?;
-        Self::start(path, connection, lock, manifest.run)
+        let names = Names::of_scenario(manifest.run, &manifest.scenario_json);
+        Self::start(path, connection, lock, names)
     }
 
     /// Goes on writing the ledger of an earlier run.
@@ -80,8 +81,9 @@ impl Ledger {
         let lock = folder::claim(run_folder)?;
         let connection = open(&path, OpenFlags::empty())?;
         manifest::check_format(&connection, &path)?;
-        let run = manifest::read(&connection, &path)?.run;
-        Self::start(path, connection, lock, run)
+        let manifest = manifest::read(&connection, &path)?;
+        let names = Names::of_scenario(manifest.run, &manifest.scenario_json);
+        Self::start(path, connection, lock, names)
     }
 
     /// A listener that writes what it hears. It waits while too many events are queued, and
@@ -166,7 +168,7 @@ impl Ledger {
         path: PathBuf,
         connection: Connection,
         lock: File,
-        run: RunId,
+        names: Names,
     ) -> Result<Self, LedgerError> {
         let (queue, commands) = sync_channel(QUEUE_MAX);
         let health = Arc::new(Health::default());
@@ -175,7 +177,7 @@ impl Ledger {
             .spawn({
                 let health = Arc::clone(&health);
                 move || {
-                    let result = write_until_told(&connection, run, &commands, &health);
+                    let result = write_until_told(&connection, names, &commands, &health);
                     if let Err(error) = result {
                         health.fail(error, 0);
                     }
@@ -324,11 +326,11 @@ fn begin(connection: &Connection) -> rusqlite::Result<Transaction<'_>> {
 /// The thread's work: gathers, writes and answers until it is told to finish or nobody is left.
 fn write_until_told(
     connection: &Connection,
-    run: RunId,
+    names: Names,
     commands: &Receiver<Command>,
     health: &Health,
 ) -> rusqlite::Result<()> {
-    let mut inserts = Inserts::prepare(connection, Names::new(run))?;
+    let mut inserts = Inserts::prepare(connection, names)?;
     let mut batch = Vec::new();
     let mut is_told_to_finish = false;
     while !is_told_to_finish {
@@ -425,6 +427,6 @@ pub(super) mod tests {
         connection
             .pragma_update(None, "max_page_count", pages_max)
             .unwrap();
-        Ledger::start(path, connection, lock, manifest.run).unwrap()
+        Ledger::start(path, connection, lock, Names::new(manifest.run)).unwrap()
     }
 }

@@ -81,14 +81,8 @@ pub(super) fn is_our_session(context: &ScanContext, id: &str, owner: Option<&str
 
 /// Is this owner a synthetic user of this run?
 pub(super) fn is_our_user(context: &ScanContext, owner: Option<&str>) -> bool {
-    let owners = &context.scenario.target.expected_owner;
-    owner.is_some_and(|owner| {
-        OpKind::ALL.into_iter().any(|kind| {
-            let name = owners.get(kind).user_name(owner);
-            let parsed = name.and_then(crate::model::RunId::parse_user_name);
-            parsed.is_some_and(|(run, _)| run == context.run)
-        })
-    })
+    let user = owner.and_then(|owner| context.scenario.user_of_owner(context.run, owner));
+    user.is_some()
 }
 
 /// Another run whose exact canary a record of ours holds, while it holds none of this one. What
@@ -110,7 +104,7 @@ fn older_run(context: &ScanContext, record: &Record<'_>, canaries: &[SeenCanary]
 
 /// The owner that the store should name for a user's records of one channel.
 pub(super) fn expected_owner(context: &ScanContext, user: UserIx, kind: OpKind) -> String {
-    let name = context.run.user_name(user);
+    let name = context.scenario.user_name(context.run, user);
     context
         .scenario
         .target

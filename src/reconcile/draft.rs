@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
-    Affected, CanaryId, Code, Finding, Micros, OpId, OpKind, Proof, Severity, UserIx,
+    Affected, CanaryId, Code, Finding, Micros, OpId, OpKind, Proof, Severity, TraitSet, UserIx,
 };
 
 use super::evidence::{Evidence, span};
@@ -27,6 +27,10 @@ pub struct Draft {
     /// Where a stranger would explain this one, an answer that is missing: the names of its
     /// session.
     pub(crate) gap_in: Vec<String>,
+    /// Does anything else than the order of events explain it? Then no race is named.
+    pub(crate) explained: bool,
+    /// Traits of the first operation of the story.
+    pub(crate) traits: TraitSet,
 }
 
 /// A message of the agent to one user that stands in a session of another user.
@@ -62,6 +66,9 @@ impl Draft {
             other: None,
             strangers: Vec::new(),
             gap_in: Vec::new(),
+            // Whoever sends in another one's session finds that one's owner there.
+            explained: first.is_some_and(|op| op.invocation.founder != op.invocation.user),
+            traits: first.map_or_else(TraitSet::default, |op| op.invocation.traits),
             finding: Finding {
                 code,
                 severity: severity(code),

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::model::{Affected, Code, Finding, OpKind};
 
 use super::Bucket;
+use super::accept::Matched;
 use super::control::Control;
 use super::counts::count;
 use super::draft::Draft;
@@ -17,6 +18,8 @@ use super::pattern::{self, Surroundings};
 pub struct Judgement {
     /// All findings, gravest first, in an order that is a function of the rows.
     pub findings: Vec<Finding>,
+    /// What became of the entries of `[[accept]]`, in their order; empty before it was asked.
+    pub accepted: Vec<Matched>,
     /// Unknown operations of which something was stored after all.
     pub recovered: BTreeMap<OpKind, u64>,
     /// Records under our names whose canaries are damaged, so that nobody can tell whose they are.

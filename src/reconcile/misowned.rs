@@ -163,8 +163,32 @@ fn draft(evidence: &Evidence<'_>, code: Code, root: &Root<'_>, mut group: Group<
     if let Owner::User(owner) = owner {
         draft.finding.found_under = Some(owner);
         draft.strangers = strangers(&group);
+        draft.explained |= only_answers(&group) || copied(evidence, sender, &group);
     }
     draft.saying(claim, because)
+}
+
+/// Is nothing but the agent's words in another one's place? Then an answer was mistaken, not a user.
+fn only_answers(group: &Group<'_, '_>) -> bool {
+    group.members.iter().all(|(record, _)| {
+        let sighting = record.sighting;
+        sighting.record_type == RecordType::Message && sighting.role == Role::Assistant
+    })
+}
+
+/// Is everything of it stored under its sender as well? Then a text was taken for another one; no
+/// task has worked for another user.
+fn copied(evidence: &Evidence<'_>, sender: UserIx, group: &Group<'_, '_>) -> bool {
+    let at_home = |canary: &CanaryId| {
+        let mut stored = evidence.stored(*canary);
+        stored.any(|record| record.newest && record.owner == Owner::User(sender))
+    };
+    let mut canaries = group
+        .members
+        .iter()
+        .flat_map(|(record, _)| &record.canaries)
+        .peekable();
+    canaries.peek().is_some() && canaries.all(at_home)
 }
 
 /// The agent's messages among records of one user under another one.

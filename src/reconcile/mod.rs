@@ -12,6 +12,7 @@ use std::ops::Range;
 use crate::model::{Code, Micros, OpKind, OpRow, RunId, Scan, Sighting};
 use crate::scenario::Scenario;
 
+mod accept;
 pub mod checks;
 mod control;
 mod counts;
@@ -37,6 +38,7 @@ mod verbatim;
 pub mod verdict;
 mod wording;
 
+pub use accept::{Matched, accept};
 pub use control::{Control, control};
 pub use draft::Draft;
 pub use evidence::Evidence;

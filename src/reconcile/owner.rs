@@ -1,6 +1,6 @@
 //! Whom a store names as the owner of a record: one of us, a stand-in, nobody, or a stranger.
 
-use crate::model::{OpKind, RunId, UserIx};
+use crate::model::{OpKind, UserIx};
 
 use super::Context;
 
@@ -31,7 +31,7 @@ pub(crate) fn classify<'a>(context: &Context<'_>, owner: Option<&'a str>) -> Own
         .filter_map(|kind| target.expected_owner.get(kind).user_name(owner));
     let mut template_of_nobody = false;
     for name in names {
-        if let Some(user) = user_of_run(context.run, name) {
+        if let Some(user) = context.scenario.user_of_name(context.run, name) {
             return Owner::User(user);
         }
         template_of_nobody |= name.is_empty();
@@ -42,16 +42,11 @@ pub(crate) fn classify<'a>(context: &Context<'_>, owner: Option<&'a str>) -> Own
     Owner::Foreign(owner)
 }
 
-fn user_of_run(run: RunId, name: &str) -> Option<UserIx> {
-    RunId::parse_user_name(name)
-        .filter(|(named, _)| *named == run)
-        .map(|(_, user)| user)
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::testing;
     use super::*;
+    use crate::model::RunId;
 
     #[test]
     fn owners_are_sorted_into_four_classes() {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::model::{
     CanaryId, CanaryKind, Completion, Echo, Exactness, Finding, GroupIx, Invocation, Likeness,
     Micros, OpId, OpKind, OpRow, Outcome, Promise, Proof, RecordType, Role, RunId, Scan,
-    SeenCanary, SessionIx, Sighting, TraitSet, UserIx,
+    SeenCanary, SessionIx, Sighting, Trait, TraitSet, UserIx,
 };
 use crate::scenario::{
     AuthKind, Connections, Disturbances, Executor, Group, Memory, OwnerTemplate, Paths, Pause,
@@ -464,6 +464,28 @@ impl Surroundings for &History {
         let from = after.saturating_sub(NEIGHBOURS_EACH_SIDE);
         let to = all.len().min(after + NEIGHBOURS_EACH_SIDE);
         all[from..to].to_vec()
+    }
+
+    fn users(&mut self) -> u32 {
+        self.users
+    }
+
+    fn promised(&mut self, since: Micros, having: Option<Trait>) -> u64 {
+        let promised = self.ops.iter().filter(|op| {
+            let begun = &op.invocation;
+            op.promise() != Promise::NONE
+                && begun.invoked >= since
+                && having.is_none_or(|having| begun.traits.has(having))
+        });
+        promised.count() as u64
+    }
+
+    fn users_of_session(&mut self, name: &str) -> BTreeSet<UserIx> {
+        let named = self.ops.iter().filter(|op| {
+            let end = op.completion.as_ref();
+            end.and_then(|end| end.server_session.as_deref()) == Some(name)
+        });
+        named.map(|op| op.invocation.user).collect()
     }
 
     fn nearest_of(&mut self, user: UserIx, time: Micros) -> Option<OpId> {

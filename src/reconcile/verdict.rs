@@ -39,7 +39,10 @@ pub fn verdict(
         .filter(|reason| holds(*reason, context, judgement, facts))
         .collect();
     let failed = judgement.findings.iter().any(|finding| {
-        finding.proof == Proof::Proved && finding.severity <= Severity::S3 && finding.code.fails()
+        finding.proof == Proof::Proved
+            && finding.severity <= Severity::S3
+            && finding.code.fails()
+            && finding.accepted.is_none()
     });
     let of_findings = if failed { Verdict::Fail } else { Verdict::Pass };
     let of_reasons = if reasons.is_empty() {

@@ -126,15 +126,21 @@ pub struct AnomalyCount {
     pub records: u64,
 }
 
-/// A finding that the scenario accepts.
+/// An entry of the scenario's `[[accept]]`, and what it accepted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Accepted {
     /// The anomaly.
     pub code: Code,
     /// Why it is accepted, in the scenario's words.
     pub reason: String,
-    /// Until when, as the scenario says.
-    pub until: String,
+    /// Its channel; null for all.
+    pub channel: Option<OpKind>,
+    /// The owner that it names, `none` for nobody; null for any.
+    pub owner: Option<String>,
+    /// Its last day; null if it never ends.
+    pub until: Option<String>,
+    /// Is its last day over, so that it accepts nothing?
+    pub expired: bool,
     /// Findings that were moved here.
     pub roots: u64,
     /// Their affected records.

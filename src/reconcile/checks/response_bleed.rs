@@ -80,6 +80,8 @@ fn draft(evidence: &Evidence<'_>, record: &Record<'_>, asker: UserIx, foreign: C
     );
     draft.finding.found_under = Some(asker);
     draft.other = asked_by(evidence, record, asker);
+    // Beside the right answer it is a quotation, not another answer in its place.
+    draft.explained |= record.users().any(|user| user == asker);
     draft
 }
 

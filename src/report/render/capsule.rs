@@ -1,8 +1,8 @@
 //! Findings on the screen: each anomaly's counts, and a few findings with their evidence.
 
 use super::text::{clean, count, count_of, duration_us, wrap};
-use crate::model::{Code, OpKind, Pattern, Proof, RecordType, RunId};
-use crate::report::{FindingDetail, OpDetail, Report, SightingDetail};
+use crate::model::{Code, OpKind, Proof, RecordType, RunId};
+use crate::report::{FindingDetail, HintDetail, OpDetail, Report, SightingDetail};
 
 /// Findings shown with their evidence, over all anomalies.
 const SHOWN_MAX: usize = 3;
@@ -40,7 +40,7 @@ fn shown(report: &Report) -> Vec<usize> {
         .map(|code| {
             let places = report.findings.iter().enumerate();
             places
-                .filter(|(_, f)| f.code == *code)
+                .filter(|(_, f)| f.code == *code && f.accepted.is_none())
                 .map(|(ix, _)| ix)
                 .rev()
                 .collect()
@@ -62,7 +62,7 @@ fn counts(code: Code, report: &Report) -> Option<(String, u64)> {
     let suggested = report
         .findings
         .iter()
-        .filter(|f| f.code == code && f.proof == Proof::Suggested)
+        .filter(|f| f.code == code && f.proof == Proof::Suggested && f.accepted.is_none())
         .count() as u64;
     let mut parts = Vec::new();
     if proved.roots > 0 {
@@ -108,8 +108,11 @@ fn capsule(
     if finding.explains > 0 {
         fields.push(("explains", count_of(finding.explains, "further record")));
     }
-    if let Some(pattern) = finding.pattern {
-        fields.push(("hint", hint(pattern).to_owned()));
+    if let Some(reason) = &finding.accepted {
+        fields.push(("accepted", reason.clone()));
+    }
+    if let Some(of_cause) = &finding.hint {
+        fields.push(("hint", hint(of_cause)));
     }
 
     let mut lead = format!("  {:<3}", format!("#{number}"));
@@ -189,14 +192,53 @@ fn what(op: &OpDetail) -> String {
     format!("{}{turn} {}", op.kind, u32::from(op.seq) + 1)
 }
 
-fn hint(pattern: Pattern) -> &'static str {
-    match pattern {
-        Pattern::Latch => "latch: from here on all records carry one owner",
-        Pattern::LateBinding => "late binding: the owner is the user of a neighbouring request",
-        Pattern::Swap => "swap: two tasks in flight exchanged their users",
-        Pattern::FixedOwner => "fixed owner: a stand-in where every user should be",
-        Pattern::Silent => "silent: accepted, never stored, and no error told",
-        Pattern::Shift => "shift: answers on one connection are one request behind",
-        Pattern::Stall => "stall: from some moment on nothing more is stored, for any user",
+/// What a hint says, with what speaks for it.
+fn hint(hint: &HintDetail) -> String {
+    match hint {
+        HintDetail::Latch {
+            owner,
+            since_us,
+            senders,
+        } => format!(
+            "latch: {} is the owner of what {senders} users sent, from {} into the run on",
+            user(owner),
+            duration_us(*since_us)
+        ),
+        HintDetail::LateBinding { op, apart_us } => {
+            let word = if *apart_us < 0 { "earlier" } else { "later" };
+            format!(
+                "late binding: the owner is the user of a neighbouring request, {}'s {}, which \
+                 began {} {word}",
+                user(&op.user),
+                what(op),
+                duration_us(apart_us.unsigned_abs())
+            )
+        }
+        HintDetail::Swap { op, record_id } => {
+            let record = record_id.as_deref();
+            let record = record.map_or(String::new(), |id| format!(" (record {id})"));
+            format!(
+                "swap: two tasks in flight exchanged their users; {}'s {}{record} is under this \
+                 one's",
+                user(&op.user),
+                what(op)
+            )
+        }
+        HintDetail::FixedOwner => "fixed owner: a stand-in where every user should be".to_owned(),
+        HintDetail::Silent => "silent: accepted, never stored, and no error told".to_owned(),
+        HintDetail::Shift { before, answers } => format!(
+            "shift: the answer is that to {}'s {}; {answers} answers in a row are one request \
+             behind, as on a connection that was reused after a cancel",
+            user(&before.user),
+            what(before)
+        ),
+        HintDetail::Stall {
+            since_us,
+            operations,
+        } => format!(
+            "stall: from {} into the run on nothing more is stored, for any user, of {operations} \
+             operations",
+            duration_us(*since_us)
+        ),
     }
 }

@@ -4,7 +4,7 @@ use url::Url;
 
 use super::text::{count, count_of, duration_ms, duration_us, glued, percent_up};
 use crate::model::Trait;
-use crate::report::{Report, not_tried};
+use crate::report::{Accepted, Report, not_tried};
 
 /// A label of at most ten letters, and what it says.
 pub(super) type Field = (&'static str, String);
@@ -108,15 +108,7 @@ pub(super) fn rest(report: &Report) -> Vec<Field> {
         ));
     } else {
         for accepted in &report.accepted {
-            let text = format!(
-                "{}: {}, {}, until {}: {}",
-                accepted.code,
-                count_of(accepted.roots, "root"),
-                count_of(accepted.records, "record"),
-                accepted.until,
-                accepted.reason
-            );
-            fields.push(("accepted", text));
+            fields.push(("accepted", entry(accepted)));
         }
         fields.push(("generator", generator(report)));
     }
@@ -131,6 +123,35 @@ pub(super) fn rest(report: &Report) -> Vec<Field> {
     }
     fields.push(("report", report.run_folder.clone()));
     fields
+}
+
+/// What became of one entry of `[[accept]]`. One that accepts nothing any more is said to.
+fn entry(accepted: &Accepted) -> String {
+    let until = accepted.until.as_deref();
+    let state = if accepted.expired {
+        format!("WARNING expired on {}", until.unwrap_or("an unknown day"))
+    } else if accepted.roots == 0 {
+        "WARNING matched nothing".to_owned()
+    } else {
+        let counts = format!(
+            "{}, {}, not failed",
+            count_of(accepted.roots, "root"),
+            count_of(accepted.records, "record")
+        );
+        match until {
+            Some(until) => format!("{counts}, until {until}"),
+            None => counts,
+        }
+    };
+    let channel = accepted
+        .channel
+        .map_or(String::new(), |kind| format!(" {kind}"));
+    let owner = accepted.owner.as_deref();
+    let owner = owner.map_or(String::new(), |owner| format!(" owner {owner}"));
+    format!(
+        "{}{channel}{owner}: {state}: {}",
+        accepted.code, accepted.reason
+    )
 }
 
 fn generator(report: &Report) -> String {

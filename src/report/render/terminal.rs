@@ -61,7 +61,7 @@ fn headline_finding(report: &Report) -> Option<usize> {
     report
         .findings
         .iter()
-        .position(|f| f.proof == Proof::Proved && f.code.fails())
+        .position(|f| f.proof == Proof::Proved && f.code.fails() && f.accepted.is_none())
         .filter(|_| report.verdict == Verdict::Fail)
 }
 

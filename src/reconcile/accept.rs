@@ -1,0 +1,167 @@
+//! Findings that the scenario accepts: they stay findings and are counted, and do not fail.
+
+use crate::model::{Affected, Finding, OpId, OpKind};
+use crate::scenario::{Accept, Day};
+
+/// What became of one entry of `[[accept]]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Matched {
+    /// Findings that it accepted.
+    pub roots: u64,
+    /// Their affected records.
+    pub records: u64,
+    /// Is its last day over? Then it accepts nothing.
+    pub expired: bool,
+}
+
+/// Marks the findings that are accepted on a day, each with the reason of the first entry that
+/// matches all of its records. What became of each entry, in their order.
+pub fn accept(
+    findings: &mut [Finding],
+    entries: &[Accept],
+    day: Day,
+    channel_of: &mut dyn FnMut(OpId) -> Option<OpKind>,
+) -> Vec<Matched> {
+    let mut matched: Vec<Matched> = entries
+        .iter()
+        .map(|entry| Matched {
+            expired: entry.until.is_some_and(|until| until < day),
+            ..Matched::default()
+        })
+        .collect();
+    for finding in findings {
+        let first = entries
+            .iter()
+            .zip(&mut matched)
+            .filter(|(_, matched)| !matched.expired)
+            .find(|(entry, _)| is_accepted(finding, entry, channel_of));
+        finding.accepted = first.map(|(entry, matched)| {
+            matched.roots += 1;
+            let records = u64::try_from(finding.affected.len()).unwrap_or(u64::MAX);
+            matched.records = matched.records.saturating_add(records);
+            entry.reason.clone()
+        });
+    }
+    matched
+}
+
+/// A root that explains anything else than what the entry names stays.
+fn is_accepted(
+    finding: &Finding,
+    entry: &Accept,
+    channel_of: &mut dyn FnMut(OpId) -> Option<OpKind>,
+) -> bool {
+    let fits = |record: &Affected| {
+        let owner = record.owner.as_deref();
+        record.code == entry.check && entry.owner.as_ref().is_none_or(|known| known.is(owner))
+    };
+    let channels = |wanted: OpKind| {
+        let mut channel = finding.ops.iter().map(|op| channel_of(*op));
+        !finding.ops.is_empty() && channel.all(|channel| channel == Some(wanted))
+    };
+    finding.code == entry.check
+        && finding.affected.iter().all(fits)
+        && entry.channel.is_none_or(channels)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{History, SESSIONS_EACH, owner};
+    use super::*;
+    use crate::model::Code;
+    use crate::scenario::AcceptedOwner;
+
+    fn entry(check: Code, channel: Option<OpKind>, owner: Option<&str>) -> Accept {
+        Accept {
+            check,
+            channel,
+            owner: owner.map(|owner| match owner {
+                "none" => AcceptedOwner::Nobody,
+                name => AcceptedOwner::Named(name.to_owned()),
+            }),
+            reason: "known".to_owned(),
+            until: None,
+        }
+    }
+
+    fn day(text: &str) -> Day {
+        text.parse().unwrap()
+    }
+
+    fn judged(history: &History, entries: &[Accept]) -> (Vec<Finding>, Vec<Matched>) {
+        let mut findings = history.findings();
+        let ops = &history.ops;
+        let mut channel_of = |id: OpId| {
+            let op = ops.iter().find(|op| op.invocation.op == id);
+            op.map(|op| op.invocation.kind)
+        };
+        let matched = accept(&mut findings, entries, day("2027-01-01"), &mut channel_of);
+        (findings, matched)
+    }
+
+    /// The voice channel of three users without an owner.
+    fn ownerless() -> History {
+        let mut history = History::new(3, 2);
+        for user in 0..3 {
+            history.own_session(user * SESSIONS_EACH + 2, None);
+        }
+        history
+    }
+
+    #[test]
+    fn an_entry_takes_what_it_names_and_nothing_else() {
+        for (entry, accepted) in [
+            (entry(Code::MissingOwner, None, None), true),
+            (entry(Code::MissingOwner, None, Some("none")), true),
+            (entry(Code::MissingOwner, Some(OpKind::Voice), None), true),
+            (entry(Code::MissingOwner, Some(OpKind::Chat), None), false),
+            (entry(Code::MissingOwner, None, Some("voice-user")), false),
+            (entry(Code::PlaceholderOwner, None, None), false),
+        ] {
+            let (findings, matched) = judged(&ownerless(), std::slice::from_ref(&entry));
+            assert_eq!(findings.len(), 1);
+            assert_eq!(findings[0].accepted.is_some(), accepted, "{entry:?}");
+            let counted = Matched {
+                roots: u64::from(accepted),
+                records: if accepted { 9 } else { 0 },
+                expired: false,
+            };
+            assert_eq!(matched, [counted], "{entry:?}");
+        }
+    }
+
+    #[test]
+    fn an_entry_counts_to_the_end_of_its_last_day() {
+        for (until, expired) in [("2026-12-31", true), ("2027-01-01", false)] {
+            let mut entry = entry(Code::MissingOwner, None, None);
+            entry.until = Some(day(until));
+            let (findings, matched) = judged(&ownerless(), &[entry]);
+            assert_eq!(matched[0].expired, expired, "{until}");
+            assert_eq!(findings[0].accepted.is_none(), expired, "{until}");
+        }
+    }
+
+    #[test]
+    fn a_root_with_something_else_in_it_stays() {
+        let (mut findings, _) = judged(&ownerless(), &[]);
+        findings[0].affected[4].code = Code::Lost;
+        let entries = [entry(Code::MissingOwner, None, None)];
+        let matched = accept(&mut findings, &entries, day("2027-01-01"), &mut |_| None);
+        assert_eq!(matched, [Matched::default()]);
+        assert_eq!(findings[0].accepted, None);
+    }
+
+    #[test]
+    fn the_first_entry_that_matches_takes_it() {
+        let entries = [
+            entry(Code::MissingOwner, None, None),
+            entry(Code::MissingOwner, None, None),
+        ];
+        let mut history = ownerless();
+        history.own_session(0, Some(&owner(1)));
+        let (findings, matched) = judged(&history, &entries);
+        let accepted = findings.iter().filter(|f| f.accepted.is_some()).count();
+        assert_eq!((findings.len(), accepted), (2, 1));
+        assert_eq!((matched[0].roots, matched[1].roots), (1, 0));
+    }
+}
