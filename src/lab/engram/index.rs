@@ -9,6 +9,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
+use super::files::Taken;
 use super::hearing::{Hearing, Told};
 use super::persist::{Running, misbound_user};
 use super::{Handle, echo};
@@ -33,6 +34,8 @@ pub(super) struct Document {
     pub(super) chunks: Arc<Vec<String>>,
     /// What its client is told.
     pub(super) hearing: Hearing,
+    /// Where it lies in a file that others may read.
+    pub(super) taken: Taken,
 }
 
 /// For whom a task writes, and what planted faults make of its chunks.
@@ -73,11 +76,11 @@ struct Gone {
 }
 
 /// Starts the task that stores a document.
-pub(super) fn start(engram: &Handle, document: Document, hits: Hits) -> JoinHandle<()> {
+pub(super) fn start(engram: &Handle, mut document: Document, hits: Hits) -> JoinHandle<()> {
     let running = Running::new(engram);
     if hits.has(FaultKind::SharedFile) {
         let files = &engram.files;
-        files.write(&document.file, &document.author, &document.chunks);
+        document.taken = files.write(&document.file, &document.author, &document.chunks);
     }
     tokio::spawn(async move { index(&running.0, &document, &hits).await })
 }
@@ -189,17 +192,19 @@ async fn read_file(
     };
     tokio::time::sleep(window).await;
     match engram.files.read(&document.file) {
-        Some((author, chunks)) if author != document.author => {
+        Some(read) if read.author != document.author => {
             let (head, rest) = document
                 .chunks
                 .split_at(HEAD_CHUNKS.min(document.chunks.len()));
-            for chunk in rest {
+            // What an upload before has read is stored for that one.
+            for chunk in rest.iter().filter(|_| !document.taken.is()) {
                 gone.add(FaultKind::SharedFile, chunk);
             }
             let mut pieces = own(head);
-            let theirs = chunks.iter().skip(HEAD_CHUNKS);
+            let theirs = read.chunks.iter().skip(HEAD_CHUNKS);
             if !rest.is_empty() {
-                pieces.extend(theirs.map(|text| piece(&author, text)));
+                read.taken.take();
+                pieces.extend(theirs.map(|text| piece(&read.author, text)));
             }
             pieces
         }

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 
 use super::chat::denial;
 use super::chunk::{self, Markup};
+use super::files::Taken;
 use super::hearing::{Hearing, Told, hearing};
 use super::index::{self, Document};
 use super::{Handle, identity, problem};
@@ -89,6 +90,7 @@ async fn accept(engram: Handle, author: Arc<str>, upload: Upload, hearing: Heari
         file: upload.file.clone(),
         file_type: upload.content_type,
         chunks: Arc::new(chunks),
+        taken: Taken::default(),
         hearing: failure.map_or(hearing, |failure| Hearing::of(Told::by(failure))),
     };
     let task = index::start(&engram, document, hits);
