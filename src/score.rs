@@ -1,16 +1,20 @@
 //! Findings against the lab's truth: what was found, missed, found too much, or under another
 //! name.
 //!
-//! The truth names each record that is not as it should be. Only proved findings are claims, and
-//! of these the records of the finding's own code: what a root of another code explains was not
-//! claimed by itself. Nothing here knows how a finding was come by.
+//! The truth names each record that is not as it should be. Only proved findings are claims (what
+//! nothing can prove is claimed by a suggestion), and of these the records of the finding's own
+//! code. What a root of another code explains was not claimed by itself, so it is never found too
+//! much; but where it is wrong in the way that was said, it was found. Nothing here knows how a
+//! finding was come by.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
 use crate::canary;
-use crate::model::{Affected, CanaryId, Code, Exactness, Finding, Proof, RecordType, RunId};
+use crate::model::{
+    Affected, CanaryId, Code, Exactness, Finding, Pattern, Proof, RecordType, RunId, SessionIx,
+};
 
 /// The code that sorts before all others.
 const FIRST_CODE: Code = Code::WrongOwner;
@@ -77,6 +81,60 @@ impl Score {
     }
 }
 
+/// How many roots a fault has: what its wrong records have in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RootsPer {
+    /// Each wrong record is one.
+    Record,
+    /// All wrong records of one operation are one, as their canary says.
+    Operation,
+    /// All wrong records of one session are one.
+    Session,
+    /// So many in a run that it strikes at all.
+    Run(u64),
+    /// Not counted: the wrong records do not say what they have in common.
+    Uncounted,
+}
+
+/// How many roots the truth of a run tells of; `None` where they are not counted.
+pub fn roots_injected(truth: &[TruthLine], run: RunId, per: RootsPer) -> Option<u64> {
+    let of_run = || truth.iter().filter(|line| is_of_run(line, run));
+    match per {
+        RootsPer::Record => Some(count(by_record(of_run(), record_of_line).len())),
+        RootsPer::Operation => {
+            let by_canary = |line: &TruthLine| line.canary.as_deref().and_then(decode);
+            let ops: BTreeSet<CanaryId> = of_run().filter_map(by_canary).collect();
+            Some(count(ops.len()))
+        }
+        // A session that the server named is told of by its messages.
+        RootsPer::Session => {
+            let sessions: BTreeSet<SessionIx> = of_run().filter_map(session_of_line).collect();
+            Some(count(sessions.len()))
+        }
+        RootsPer::Run(roots) => Some(if of_run().next().is_some() { roots } else { 0 }),
+        RootsPer::Uncounted => None,
+    }
+}
+
+/// Wrong records that the truth of a run tells of.
+pub fn affected(truth: &[TruthLine], run: RunId) -> u64 {
+    let of_run = truth.iter().filter(|line| is_of_run(line, run));
+    count(by_record(of_run, record_of_line).len())
+}
+
+/// The hint that most proved findings of a run bear; `None` where they bear none.
+pub fn pattern_named(findings: &[Finding]) -> Option<Pattern> {
+    let proved = findings
+        .iter()
+        .filter(|finding| finding.proof == Proof::Proved);
+    let mut counts: BTreeMap<Pattern, usize> = BTreeMap::new();
+    for pattern in proved.filter_map(|finding| finding.pattern) {
+        *counts.entry(pattern).or_default() += 1;
+    }
+    let most = counts.into_iter().max_by_key(|(_, findings)| *findings);
+    most.map(|(pattern, _)| pattern)
+}
+
 /// Reads a truth: one JSON object a line, empty lines passed over.
 ///
 /// # Errors
@@ -102,9 +160,10 @@ pub fn score(findings: &[Finding], truth: &[TruthLine], run: RunId) -> Score {
     let of_run = truth.iter().filter(|line| is_of_run(line, run));
     let mut truth = by_record(of_run, record_of_line);
     let mut claimed = by_record(claims(findings), record_of_claim);
+    let explained = by_record(explained(findings), record_of_claim);
     let mut score = Score::default();
     truth.retain(|record, _| {
-        let found = claimed.remove(record).is_some();
+        let found = claimed.remove(record).is_some() || explained.contains_key(record);
         score.found += u64::from(found);
         !found
     });
@@ -150,11 +209,27 @@ fn by_record<'a, T>(
 fn claims(findings: &[Finding]) -> impl Iterator<Item = &Affected> {
     findings
         .iter()
-        .filter(|finding| finding.proof == Proof::Proved)
+        .filter(|finding| is_claim(finding))
         .flat_map(|finding| {
             let own = |record: &&Affected| record.code == finding.code;
             finding.affected.iter().filter(own)
         })
+}
+
+/// What claims explain beside their own.
+fn explained(findings: &[Finding]) -> impl Iterator<Item = &Affected> {
+    findings
+        .iter()
+        .filter(|finding| is_claim(finding))
+        .flat_map(|finding| {
+            let other = |record: &&Affected| record.code != finding.code;
+            finding.affected.iter().filter(other)
+        })
+}
+
+/// A damaged canary proves nothing, so that a record has one is only ever suggested.
+fn is_claim(finding: &Finding) -> bool {
+    finding.proof == Proof::Proved || finding.code == Code::Unattributable
 }
 
 fn record_of_line(line: &TruthLine) -> Record {
@@ -185,6 +260,23 @@ fn is_of_run(line: &TruthLine, run: RunId) -> bool {
         line.true_user.contains(&prefix) || id.contains(&prefix)
     };
     by_canary.map_or_else(by_name, |of| of == run)
+}
+
+/// The session of a wrong record: as its canary says, else as the name of the session does.
+fn session_of_line(line: &TruthLine) -> Option<SessionIx> {
+    let by_canary = line.canary.as_deref().and_then(decode).map(|id| id.session);
+    let by_name = || {
+        let id = line
+            .record_id
+            .as_deref()
+            .filter(|_| matches!(line.record_type, RecordType::Session | RecordType::Answer))?;
+        RunId::parse_session_name(id).map(|(_, _, session)| session)
+    };
+    by_canary.or_else(by_name)
+}
+
+fn count(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
 }
 
 fn decode(canary: &str) -> Option<CanaryId> {
@@ -323,6 +415,52 @@ mod tests {
         suggested.proof = Proof::Suggested;
         let findings = [finding(vec![root.clone(), folded]), suggested];
         assert_eq!(counts(&score(&findings, &[line(&root)], RUN)), (1, 0, 0, 0));
+    }
+
+    #[test]
+    fn what_a_root_explains_is_found_and_never_too_much() {
+        let root = record(Code::PartialIngest, RecordType::Fact, Some("f1"), 0);
+        let folded = record(Code::Lost, RecordType::Message, None, 1);
+        let findings = [finding(vec![root.clone(), folded.clone()])];
+        let truth = [line(&root), line(&folded)];
+        assert_eq!(counts(&score(&findings, &truth, RUN)), (2, 0, 0, 0));
+        assert_eq!(counts(&score(&findings, &truth[..1], RUN)), (1, 0, 0, 0));
+    }
+
+    #[test]
+    fn roots_are_counted_by_what_records_have_in_common() {
+        let one = record(Code::WrongOwner, RecordType::Message, Some("m1"), 0);
+        let echo = record(Code::WrongOwner, RecordType::Message, Some("m2"), 0);
+        let next = record(Code::WrongOwner, RecordType::Message, Some("m3"), 1);
+        let mut session = record(Code::WrongOwner, RecordType::Session, None, 0);
+        session.record_id = Some(RUN.session_name(UserIx(3), SessionIx(9)));
+        session.canary = None;
+        let truth = [line(&one), line(&echo), line(&next), line(&session)];
+        for (per, roots) in [
+            (RootsPer::Record, Some(4)),
+            (RootsPer::Operation, Some(2)),
+            (RootsPer::Session, Some(2)),
+            (RootsPer::Run(1), Some(1)),
+            (RootsPer::Uncounted, None),
+        ] {
+            assert_eq!(roots_injected(&truth, RUN, per), roots, "{per:?}");
+        }
+        assert_eq!(roots_injected(&[], RUN, RootsPer::Run(1)), Some(0));
+        assert_eq!(affected(&truth, RUN), 4);
+    }
+
+    #[test]
+    fn the_hint_of_most_findings_is_the_runs() {
+        let bearing = |pattern| {
+            let mut finding = finding(vec![record(Code::Lost, RecordType::Message, None, 1)]);
+            finding.pattern = pattern;
+            finding
+        };
+        let [swap, late] = [Pattern::Swap, Pattern::LateBinding].map(Some);
+        assert_eq!(pattern_named(&[]), None);
+        assert_eq!(pattern_named(&[bearing(None), bearing(swap)]), swap);
+        let findings = [bearing(late), bearing(swap), bearing(late)];
+        assert_eq!(pattern_named(&findings), late);
     }
 
     #[test]

@@ -61,6 +61,8 @@ pub(super) enum Command {
     Report(JudgeArgs),
     /// Say what a name in a report means: an anomaly, a reason, a trait
     Explain(ExplainArgs),
+    /// Score the detector on this machine: every fault of the lab, found and rightly named or not
+    Selftest(SelftestArgs),
     /// Serve the practice target: an Engram-like backend and a Zep-like store
     Lab(LabArgs),
     /// List, show and check scenarios; print their JSON Schema
@@ -138,6 +140,27 @@ pub(super) struct ExplainArgs {
     /// The name, as reports write it; all names are listed without one
     #[arg(value_name = "CODE|REASON|TRAIT")]
     pub name: Option<String>,
+}
+
+/// `crosswire selftest`.
+#[derive(Debug, Args)]
+pub(super) struct SelftestArgs {
+    /// At least 300 wrong records of each fault, 50 000 clean ones; this is what is done if
+    /// nothing is said
+    #[arg(long, conflicts_with = "full")]
+    pub quick: bool,
+    /// At least 3 000 wrong records of each fault, 1 000 000 clean ones; up to an hour
+    #[arg(long)]
+    pub full: bool,
+    /// Try this row of the table alone; repeatable
+    #[arg(long = "fault", value_name = "NAME")]
+    pub faults: Vec<String>,
+    /// Runs at once; by default one for each processor
+    #[arg(long, value_name = "N")]
+    pub jobs: Option<u32>,
+    /// Write the table: `json=FILE`, `terminal=FILE`, with `-` for stdout; repeatable
+    #[arg(long = "report", value_name = "KIND[=PATH]")]
+    pub outputs: Vec<String>,
 }
 
 /// `crosswire lab`.

@@ -19,7 +19,7 @@ const START_TIMEOUT: Duration = Duration::from_secs(10);
 const END_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The lab's truth in the run's folder.
-const TRUTH_FILE: &str = "lab-truth.jsonl";
+pub(super) const TRUTH_FILE: &str = "lab-truth.jsonl";
 /// The lab's log in the run's folder.
 const LOG_FILE: &str = "lab.log";
 

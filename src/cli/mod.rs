@@ -19,6 +19,7 @@ mod output;
 mod readback;
 mod run;
 mod scenario;
+mod selftest;
 mod settings;
 mod signals;
 
@@ -57,6 +58,7 @@ fn dispatch(cli: &Cli) -> Result<Exit, Failure> {
         Command::Explain(args) => explain::run(args),
         Command::Run(args) => runtime()?.block_on(run::run(cli, args)),
         Command::Observe(args) => runtime()?.block_on(observe::run(cli, args)),
+        Command::Selftest(args) => runtime()?.block_on(selftest::run(cli, args)),
         Command::Lab(args) => runtime()?.block_on(lab::run(args)),
     }
 }

@@ -108,6 +108,11 @@ pub(super) fn say(cli: &Cli, text: &str) {
     }
 }
 
+/// Says how far something has come.
+pub(super) fn progress(text: &str) {
+    eprintln!("{text}");
+}
+
 /// Says an error with its causes and its hint.
 pub(super) fn say_error(error: &anyhow::Error) {
     eprintln!("error: {error:#}");

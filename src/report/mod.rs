@@ -1,8 +1,9 @@
 //! What a run has shown, for people and for programs.
 //!
 //! [`Report`] is the one view model. Its serde form is the JSON report; every other form is a
-//! function of it in [`render`]. Nothing here judges: verdict, findings and counts come in as
-//! they were decided, and nothing here reads a clock, a disk or a network.
+//! function of it in [`render`]. What a self-test has shown is [`selftest::SelfTest`]. Nothing
+//! here judges: verdict, findings and counts come in as they were decided, and nothing here reads
+//! a clock, a disk or a network.
 
 use std::collections::BTreeMap;
 
@@ -14,6 +15,7 @@ mod detail;
 mod hint;
 mod next;
 pub mod render;
+pub mod selftest;
 mod tally;
 #[cfg(test)]
 mod sample;

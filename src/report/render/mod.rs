@@ -6,6 +6,7 @@ use super::Report;
 mod capsule;
 mod coverage;
 pub mod json;
+pub mod selftest;
 mod table;
 pub mod terminal;
 mod text;
