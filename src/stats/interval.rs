@@ -109,7 +109,7 @@ fn upper_end(seen: u64, trials: u64, tail: f64) -> f64 {
     clippy::cast_precision_loss,
     reason = "counts above 2^53 do not occur, and a rate does not need their last digit"
 )]
-fn float(count: u64) -> f64 {
+pub(super) fn float(count: u64) -> f64 {
     count as f64
 }
 
@@ -190,7 +190,7 @@ const LANCZOS: [f64; 8] = [
 ];
 
 /// The logarithm of the gamma function, for arguments of at least 1.
-fn ln_gamma(argument: f64) -> f64 {
+pub(super) fn ln_gamma(argument: f64) -> f64 {
     let below = argument - 1.0;
     let mut place = 0.0;
     let mut series = LANCZOS_FIRST;
