@@ -2,9 +2,9 @@
 //!
 //! `store.rs` asks one question, `pages.rs` walks a whole list, `scan.rs` reads the store once,
 //! `settle.rs` reads it until nothing changes, `lag.rs` watches single records while the load
-//! runs. What a record means is decided in `sight.rs`, how its text compares with the one that was
-//! sent in `texts.rs`, and nowhere else. Nothing here writes to the
-//! store, and nothing here judges.
+//! runs, `visible.rs` every one where they come one at a time. What a record means is decided in
+//! `sight.rs`, how its text compares with the one that was sent in `texts.rs`, and nowhere else.
+//! Nothing here writes to the store, and nothing here judges.
 
 mod baseline;
 mod error;
@@ -18,6 +18,7 @@ mod settled;
 mod sight;
 mod store;
 mod texts;
+mod visible;
 
 pub use baseline::Baseline;
 pub use error::StoreError;
@@ -27,3 +28,4 @@ pub use settle::Observation;
 pub use settled::SettlePlan;
 pub use sight::control_sightings;
 pub use store::StoreClient;
+pub use visible::{Follower, follow};
