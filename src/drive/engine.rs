@@ -12,6 +12,7 @@ use tokio::time::sleep;
 use super::breaker::Breaker;
 use super::pulse::{Pulse, Sign, Suspicion};
 use super::resources;
+use super::sequential::Turns;
 use super::{DriveConfig, DriveEnd};
 use crate::auth::TokenSource;
 use crate::clock::RunClock;
@@ -43,6 +44,8 @@ pub(super) struct Engine {
     just_started: AtomicBool,
     in_flight: AtomicU32,
     dropped_arrivals: AtomicU64,
+    /// Where only one operation may be in flight.
+    turns: Option<Turns>,
 }
 
 /// Where requests go, as they name it.
@@ -100,6 +103,7 @@ impl Engine {
             just_started: AtomicBool::new(config.target_just_started),
             in_flight: AtomicU32::new(0),
             dropped_arrivals: AtomicU64::new(0),
+            turns: None,
         })
     }
 
@@ -112,11 +116,21 @@ impl Engine {
         self.plan.scenario().user_name(self.run, user)
     }
 
+    /// Lets only one operation be in flight.
+    pub(super) fn in_turns(mut self, turns: Turns) -> Self {
+        self.turns = Some(turns);
+        self
+    }
+
     /// Tells that an operation begins; nothing of it may be written before.
     pub(super) async fn invoked(
         &self,
-        invocation: Invocation,
+        mut invocation: Invocation,
     ) -> Result<InFlight<'_>, NobodyListens> {
+        if let Some(turns) = &self.turns {
+            turns.take().await?;
+            invocation.invoked = self.clock.now();
+        }
         self.in_flight.fetch_add(1, Ordering::Relaxed);
         let in_flight = InFlight(&self.in_flight);
         self.tell(Event::Invoked(invocation)).await?;
@@ -129,12 +143,17 @@ impl Engine {
         completion: Completion,
         sign: Sign,
     ) -> Result<(), NobodyListens> {
+        let op = completion.op;
         self.pulse.note(sign, completion.completed);
         self.breaker.note(&completion);
         if self.is_first_after_start() {
             self.just_started.store(false, Ordering::Relaxed);
         }
-        self.tell(Event::Completed(completion)).await
+        self.tell(Event::Completed(completion)).await?;
+        if let Some(turns) = &self.turns {
+            turns.give_back(op).await;
+        }
+        Ok(())
     }
 
     pub(super) async fn tell(&self, event: Event) -> Result<(), NobodyListens> {

@@ -35,7 +35,7 @@ pub(super) struct Alive {
 
 /// Held by every task that works for the drive. A panic on the way out is counted.
 #[derive(Clone)]
-struct Life {
+pub(super) struct Life {
     _held: mpsc::Sender<Infallible>,
     broken: Arc<AtomicU64>,
 }
@@ -87,7 +87,7 @@ impl Drop for Life {
 }
 
 impl Alive {
-    fn new() -> (Life, Self) {
+    pub(super) fn new() -> (Life, Self) {
         let (held, lives) = mpsc::channel(1);
         let broken = Arc::new(AtomicU64::new(0));
         let life = Life {

@@ -15,6 +15,7 @@ mod identity;
 mod preflight;
 mod pulse;
 mod resources;
+mod sequential;
 mod session;
 #[cfg(test)]
 mod tests;
@@ -28,6 +29,7 @@ use url::Url;
 
 pub use collector::{Collector, CollectorHandle, CollectorReport};
 pub use preflight::{PreflightError, preflight};
+pub use sequential::OneByOne;
 
 use crate::auth::TokenSource;
 use crate::clock::RunClock;
@@ -37,6 +39,7 @@ use crate::plan::Plan;
 use crate::stop::{Stop, StopLevel, Stopper, stop_pair};
 use engine::Engine;
 use executor::Alive;
+use sequential::Turns;
 
 /// How long operations in flight may go on once the run was asked to stop.
 const DRAIN_LIMIT: Duration = Duration::from_secs(10);
@@ -100,23 +103,67 @@ pub async fn drive(
     plan: Arc<Plan>,
     config: DriveConfig,
     events: mpsc::Sender<Event>,
-    mut stop: Stop,
+    stop: Stop,
 ) -> DriveReport {
     let (halter, halt) = stop_pair();
-    let clock = config.clock;
-    let Ok(engine) = Engine::new(plan, &config, events, halt) else {
-        return DriveReport {
-            end: DriveEnd::TargetLost,
-            dropped_arrivals: 0,
-            broken_sessions: 0,
-            ended_at: clock.now(),
-        };
-    };
+    match Engine::new(plan, &config, events, halt) {
+        Ok(engine) => carry_out(engine, &executor::start, &halter, (stop, config.unrecorded)).await,
+        Err(_) => nowhere_to_go(config.clock),
+    }
+}
+
+/// Carries out sessions of a plan one operation at a time: the control arm of a load. Otherwise as
+/// [`drive`].
+pub async fn drive_one_by_one(
+    plan: Arc<Plan>,
+    config: DriveConfig,
+    one_by_one: OneByOne,
+    events: mpsc::Sender<Event>,
+    stop: Stop,
+) -> DriveReport {
+    let (halter, halt) = stop_pair();
+    let OneByOne {
+        sessions,
+        go_on,
+        until,
+    } = one_by_one;
+    let turns = Turns::new(go_on, halt.clone());
+    match Engine::new(plan, &config, events, halt) {
+        Ok(engine) => {
+            let start = |engine: &Arc<Engine>| sequential::start(engine, sessions.clone(), until);
+            carry_out(
+                engine.in_turns(turns),
+                &start,
+                &halter,
+                (stop, config.unrecorded),
+            )
+            .await
+        }
+        Err(_) => nowhere_to_go(config.clock),
+    }
+}
+
+/// The target's URL can be no target.
+fn nowhere_to_go(clock: RunClock) -> DriveReport {
+    DriveReport {
+        end: DriveEnd::TargetLost,
+        dropped_arrivals: 0,
+        broken_sessions: 0,
+        ended_at: clock.now(),
+    }
+}
+
+async fn carry_out(
+    engine: Engine,
+    start: &(dyn Fn(&Arc<Engine>) -> Alive + Sync),
+    halter: &Stopper,
+    (mut stop, mut unrecorded): (Stop, Stop),
+) -> DriveReport {
+    let clock = engine.clock;
     let engine = Arc::new(engine);
     engine.sample().await;
     let sampler = tokio::spawn(sample_every_second(Arc::clone(&engine)));
-    let mut alive = executor::start(&engine);
-    let mut unrecorded = config.unrecorded.clone();
+    let mut alive = start(&engine);
     let end = tokio::select! {
         () = alive.ended() => DriveEnd::Finished,
         end = engine.given_up() => end,
@@ -131,11 +178,11 @@ pub async fn drive(
             () = stop.reached(StopLevel::Leave) => DriveEnd::Finished,
         },
         DriveEnd::Interrupted | DriveEnd::TargetThrottled => {
-            wind_down(&mut alive, &halter, &mut stop, DRAIN_LIMIT).await;
+            wind_down(&mut alive, halter, &mut stop, DRAIN_LIMIT).await;
             end
         }
         DriveEnd::TargetLost => {
-            wind_down(&mut alive, &halter, &mut stop, LOST_LIMIT).await;
+            wind_down(&mut alive, halter, &mut stop, LOST_LIMIT).await;
             end
         }
     };
