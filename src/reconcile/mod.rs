@@ -13,6 +13,7 @@ use crate::model::{Code, Micros, OpKind, OpRow, RunId, Scan, Sighting};
 use crate::scenario::Scenario;
 
 mod accept;
+pub mod arms;
 pub mod checks;
 mod control;
 mod counts;
