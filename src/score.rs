@@ -128,7 +128,7 @@ pub fn pattern_named(findings: &[Finding]) -> Option<Pattern> {
         .iter()
         .filter(|finding| finding.proof == Proof::Proved);
     let mut counts: BTreeMap<Pattern, usize> = BTreeMap::new();
-    for pattern in proved.filter_map(|finding| finding.pattern) {
+    for pattern in proved.filter_map(Finding::pattern) {
         *counts.entry(pattern).or_default() += 1;
     }
     let most = counts.into_iter().max_by_key(|(_, findings)| *findings);
@@ -289,7 +289,7 @@ fn decode(canary: &str) -> Option<CanaryId> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{CanaryKind, SessionIx, Severity, UserIx};
+    use crate::model::{CanaryKind, Hint, Severity, UserIx};
 
     const RUN: RunId = RunId(0x0012_abcd);
 
@@ -451,16 +451,18 @@ mod tests {
 
     #[test]
     fn the_hint_of_most_findings_is_the_runs() {
-        let bearing = |pattern| {
+        let bearing = |hint| {
             let mut finding = finding(vec![record(Code::Lost, RecordType::Message, None, 1)]);
-            finding.pattern = pattern;
+            finding.hint = hint;
             finding
         };
-        let [swap, late] = [Pattern::Swap, Pattern::LateBinding].map(Some);
-        assert_eq!(pattern_named(&[]), None);
-        assert_eq!(pattern_named(&[bearing(None), bearing(swap)]), swap);
-        let findings = [bearing(late), bearing(swap), bearing(late)];
-        assert_eq!(pattern_named(&findings), late);
+        let [fixed, silent] = [Hint::FixedOwner, Hint::Silent].map(Some);
+        let named = |findings: &[Finding]| pattern_named(findings);
+        assert_eq!(named(&[]), None);
+        let [none, one, other] = [None, fixed, silent].map(bearing);
+        let both = [none, one.clone()];
+        assert_eq!(named(&both), Some(Pattern::FixedOwner));
+        assert_eq!(named(&[other.clone(), one, other]), Some(Pattern::Silent));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use tokio::process::Command;
 
 use crate::cli::lab_child::TRUTH_FILE;
 use crate::ledger::LedgerReader;
-use crate::model::{Code, InconclusiveReason, Pattern, Proof};
+use crate::model::{Code, Finding, InconclusiveReason, Pattern, Proof};
 use crate::report::{self, Report};
 use crate::score::{self, Score, TruthLine};
 
@@ -141,7 +141,10 @@ fn scored(row: &Row, report: Report, exit: Option<u8>) -> anyhow::Result<Trial> 
         roots_found: u64::try_from(claims().count()).unwrap_or(u64::MAX),
         roots_injected: score::roots_injected(&truth, run, row.roots),
         pattern: score::pattern_named(&findings),
-        hints_at_race: findings.iter().filter_map(|f| f.pattern).any(is_race),
+        hints_at_race: findings
+            .iter()
+            .filter_map(Finding::pattern)
+            .any(Pattern::is_race),
         other_codes,
         folder,
         exit,
@@ -155,14 +158,6 @@ fn truth(folder: &Path) -> anyhow::Result<Vec<TruthLine>> {
         .with_context(|| format!("could not read the lab's truth {}", path.display()))?;
     score::parse_truth(&text)
         .with_context(|| format!("could not read the lab's truth {}", path.display()))
-}
-
-/// Hints that speak of two users at once.
-fn is_race(pattern: Pattern) -> bool {
-    match pattern {
-        Pattern::Latch | Pattern::LateBinding | Pattern::Swap | Pattern::Shift => true,
-        Pattern::FixedOwner | Pattern::Silent | Pattern::Stall => false,
-    }
 }
 
 impl Trial {
