@@ -103,6 +103,10 @@ pub(super) struct RunArgs {
     /// `NAME[:rate=0.01][:window=2ms][:from=N][:after=N][:delay=7s][:limit=N]`
     #[arg(long = "lab-fault", value_name = "FAULT")]
     pub lab_faults: Vec<String>,
+    /// First send some of the sessions one operation at a time, to tell races from what is always
+    /// wrong
+    #[arg(long)]
+    pub control: bool,
     /// Write a report: `json=FILE`, `terminal=FILE`, with `-` for stdout; repeatable
     #[arg(long = "report", value_name = "KIND[=PATH]")]
     pub outputs: Vec<String>,

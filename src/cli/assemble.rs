@@ -87,6 +87,7 @@ pub(super) fn report(
             planted: judgement.control.planted,
             found: judgement.control.found,
         },
+        control_arm: None,
         latency_us: facts.tally.latencies(),
         persistence_lag_ms: persistence_lags(&facts.lags),
         generator: generator_report(&facts.generator),

@@ -92,7 +92,7 @@ async fn carry_out(
     };
     let driven = drive::drive_one_by_one(
         Arc::clone(&prepared.plan),
-        run::drive_config(prepared),
+        run::drive_config(prepared, &collector),
         one_by_one,
         events.clone(),
         signals.drive.clone(),
@@ -196,11 +196,11 @@ fn sample(plan: &Plan) -> Vec<SessionIx> {
         channel.push(sessions);
     }
     let channels = by_channel.into_values().map(|groups| {
-        let mut sessions = in_turn(groups);
+        let mut sessions = in_turn(&groups);
         sessions.truncate(SESSIONS_PER_CHANNEL);
         sessions
     });
-    in_turn(channels.collect())
+    in_turn(&channels.collect::<Vec<_>>())
 }
 
 /// As many sessions of a group as could be wanted: first one of each user.
@@ -228,7 +228,7 @@ fn first_sessions(plan: &Plan, group: GroupIx, executor: &Executor) -> Vec<Sessi
 }
 
 /// One of each list in turn, until all are done.
-fn in_turn(lists: Vec<Vec<SessionIx>>) -> Vec<SessionIx> {
+fn in_turn(lists: &[Vec<SessionIx>]) -> Vec<SessionIx> {
     let longest = lists.iter().map(Vec::len).max().unwrap_or(0);
     (0..longest)
         .flat_map(|place| {

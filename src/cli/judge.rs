@@ -26,9 +26,9 @@ use crate::scenario::{Day, Scenario};
 use crate::stats::Latency;
 
 use super::args::{Cli, JudgeArgs};
-use super::assemble;
 use super::exit::{Exit, Failure};
 use super::output::{self, Output, Place};
+use super::{assemble, control};
 
 /// Note of the ledger: how the drive ended. Absent if the tester was killed.
 pub(super) const DRIVE_END: &str = "drive_end";
@@ -43,6 +43,9 @@ pub(super) const BROKEN_SESSIONS: &str = "broken_sessions";
 const LEDGER_CONFLICTS: &str = "ledger_conflicts";
 /// Note of the ledger: can the store list facts? Absent if no store was looked at.
 pub(super) const FACTS_LISTED: &str = "facts_listed";
+
+/// Note of the ledger: what the control arm came to. Absent without one.
+pub(super) const CONTROL_ARM: &str = "control_arm";
 
 /// Users that are judged at a time; one bucket must fit in memory.
 const USERS_PER_BUCKET: u32 = 256;
@@ -93,6 +96,12 @@ pub(super) fn judge_and_show(
     outputs: &[Output],
 ) -> Result<Exit, Failure> {
     let judged = judge(folder)?;
+    store(folder, &judged)?;
+    show(cli, &judged.report, outputs)?;
+    Ok(judged.report.verdict.into())
+}
+
+fn store(folder: &Path, judged: &Judged) -> anyhow::Result<()> {
     let report = &judged.report;
     let ledger = Ledger::open_for_append(folder)?;
     ledger.store_judgement(
@@ -101,8 +110,17 @@ pub(super) fn judge_and_show(
         &judged.findings,
     )?;
     ledger.finish()?;
-    show(cli, report, outputs)?;
-    Ok(report.verdict.into())
+    Ok(())
+}
+
+/// Judges, stores the judgement in the ledger, and gives its findings.
+///
+/// # Errors
+/// The ledger cannot be read or written.
+pub(super) fn judge_and_store(folder: &Path) -> anyhow::Result<Vec<Finding>> {
+    let judged = judge(folder)?;
+    store(folder, &judged)?;
+    Ok(judged.findings)
 }
 
 /// The screen goes to stdout, or to stderr where stdout is asked for by a report.
@@ -184,7 +202,7 @@ fn judge(folder: &Path) -> anyhow::Result<Judged> {
         ledger_conflicts: facts.ledger_conflicts,
     };
     let (verdict, reasons) = reconcile::verdict::verdict(&context, &judgement, &for_verdict);
-    let report = assemble::report(
+    let mut report = assemble::report(
         folder,
         &ledger,
         &facts,
@@ -192,6 +210,7 @@ fn judge(folder: &Path) -> anyhow::Result<Judged> {
         &judgement,
         (verdict, reasons),
     );
+    control::put_beside(&mut report, &ledger, &judgement.findings)?;
     Ok(Judged {
         report,
         findings: judgement.findings,

@@ -8,6 +8,7 @@ use clap::Parser;
 
 mod args;
 mod assemble;
+mod control;
 mod exit;
 mod explain;
 mod hosts;

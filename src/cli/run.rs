@@ -18,6 +18,7 @@ use crate::live::{self, Phase};
 use crate::model::{RunId, Seed};
 use crate::observe::{Baseline, LagWatch, ScanContext, StoreClient, watch_lag};
 use crate::plan::Plan;
+use crate::reconcile::arms::ControlArm;
 use crate::report::rfc3339;
 use crate::scenario::{AuthKind, Scenario, Store};
 
@@ -28,28 +29,28 @@ use super::lab_child::{self, LabChild};
 use super::output::{self, Output};
 use super::readback::Fresh;
 use super::signals::{self, Signals};
-use super::{lab, readback, settings};
+use super::{control, lab, readback, settings};
 
 /// How long the pre-flight waits for the target.
 const PREFLIGHT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Where the run's requests go.
 #[derive(Debug)]
-struct Addresses {
+pub(super) struct Addresses {
     target: Url,
     memory: Option<Url>,
 }
 
 /// Everything that is settled before the first operation.
 #[derive(Debug)]
-struct Prepared {
-    run: RunId,
-    folder: PathBuf,
-    plan: Arc<Plan>,
-    addresses: Addresses,
-    store: Option<StoreClient>,
-    baseline: Baseline,
-    clock: RunClock,
+pub(super) struct Prepared {
+    pub(super) run: RunId,
+    pub(super) folder: PathBuf,
+    pub(super) plan: Arc<Plan>,
+    pub(super) addresses: Addresses,
+    pub(super) store: Option<StoreClient>,
+    pub(super) baseline: Baseline,
+    pub(super) clock: RunClock,
 }
 
 /// Carries the command out.
@@ -65,6 +66,11 @@ pub(super) async fn run(cli: &Cli, args: &RunArgs) -> Result<Exit, Failure> {
     let folder = ledger::run_folder(&cli.reports, run);
     let signals = signals::listen().context("could not listen to signals")?;
 
+    let control = if args.control {
+        Some(control::run(cli, args, &scenario, seed, &signals, &folder).await?)
+    } else {
+        None
+    };
     let has_lab = scenario.target.url.is_none();
     let made_ready = tokio::select! {
         biased;
@@ -83,7 +89,7 @@ pub(super) async fn run(cli: &Cli, args: &RunArgs) -> Result<Exit, Failure> {
             return Err(failure);
         }
     };
-    let exit = carry_out(cli, args, &prepared, &signals, &outputs).await;
+    let exit = carry_out(cli, args, &prepared, control.as_ref(), (&signals, &outputs)).await;
     if let Some(lab) = lab {
         // The verdict stands whatever becomes of the lab; but a lab that dies is worth a word.
         if let Err(error) = lab.end().await {
@@ -94,7 +100,7 @@ pub(super) async fn run(cli: &Cli, args: &RunArgs) -> Result<Exit, Failure> {
 }
 
 /// Everything before the first operation. The lab ends with whoever drops it.
-async fn make_ready(
+pub(super) async fn make_ready(
     args: &RunArgs,
     scenario: Scenario,
     seed: Seed,
@@ -174,15 +180,14 @@ async fn carry_out(
     cli: &Cli,
     args: &RunArgs,
     prepared: &Prepared,
-    signals: &Signals,
-    outputs: &[Output],
+    control: Option<&ControlArm>,
+    (signals, outputs): (&Signals, &[Output]),
 ) -> Result<Exit, Failure> {
     let manifest = manifest(prepared, &args.lab_faults)?;
-    let ledger = Ledger::create(&prepared.folder, &manifest)?;
-    if let Some(store) = &prepared.store {
-        ledger.note(judge::FACTS_LISTED, store.can_list_facts())?;
+    let ledger = open_ledger(prepared, &manifest)?;
+    if let Some(control) = control {
+        ledger.note(judge::CONTROL_ARM, control)?;
     }
-    readback::store_baseline(&ledger, &prepared.baseline)?;
     output::say(cli, &start_lines(prepared, &manifest));
 
     let (live, bars) = if cli.quiet {
@@ -193,10 +198,7 @@ async fn carry_out(
     let (events, collector, lags) = collect(prepared, &ledger, bars);
     live.phase(Phase::Driving);
     let driven = drive_plan(prepared, &events, &collector, signals).await;
-    ledger.note(judge::DRIVE_END, drive_end(driven.end))?;
-    ledger.note(judge::DRIVE_ENDED_US, driven.ended_at.0)?;
-    ledger.note(judge::DROPPED_ARRIVALS, driven.dropped_arrivals)?;
-    ledger.note(judge::BROKEN_SESSIONS, driven.broken_sessions)?;
+    note_end(&ledger, driven)?;
     signals.driving_is_over();
     let fresh = Fresh {
         longest_lag: match lags {
@@ -232,6 +234,25 @@ async fn carry_out(
     judge::judge_and_show(cli, &prepared.folder, outputs)
 }
 
+/// The run's ledger, with what is known before the first operation.
+pub(super) fn open_ledger(prepared: &Prepared, manifest: &Manifest) -> anyhow::Result<Ledger> {
+    let ledger = Ledger::create(&prepared.folder, manifest)?;
+    if let Some(store) = &prepared.store {
+        ledger.note(judge::FACTS_LISTED, store.can_list_facts())?;
+    }
+    readback::store_baseline(&ledger, &prepared.baseline)?;
+    Ok(ledger)
+}
+
+/// Writes down how the drive ended.
+pub(super) fn note_end(ledger: &Ledger, driven: DriveReport) -> anyhow::Result<()> {
+    ledger.note(judge::DRIVE_END, drive_end(driven.end))?;
+    ledger.note(judge::DRIVE_ENDED_US, driven.ended_at.0)?;
+    ledger.note(judge::DROPPED_ARRIVALS, driven.dropped_arrivals)?;
+    ledger.note(judge::BROKEN_SESSIONS, driven.broken_sessions)?;
+    Ok(())
+}
+
 /// Reads the store until it has settled, unless there is none or leaving was asked.
 async fn read_back(
     prepared: &Prepared,
@@ -248,7 +269,7 @@ async fn read_back(
     readback::settle(store, &context, folder, fresh, events, &mut stop).await
 }
 
-fn manifest(prepared: &Prepared, lab_faults: &[String]) -> anyhow::Result<Manifest> {
+pub(super) fn manifest(prepared: &Prepared, lab_faults: &[String]) -> anyhow::Result<Manifest> {
     let epoch = prepared.clock.epoch_wall();
     let since_1970 = epoch
         .duration_since(std::time::UNIX_EPOCH)
@@ -298,13 +319,9 @@ fn collect(
     (events, Collector::start(queue, sinks), lags)
 }
 
-async fn drive_plan(
-    prepared: &Prepared,
-    events: &mpsc::Sender<Event>,
-    collector: &CollectorHandle,
-    signals: &Signals,
-) -> DriveReport {
-    let config = DriveConfig {
+/// What a drive needs beside its plan.
+pub(super) fn drive_config(prepared: &Prepared, collector: &CollectorHandle) -> DriveConfig {
+    DriveConfig {
         run: prepared.run,
         target: prepared.addresses.target.clone(),
         clock: prepared.clock,
@@ -315,12 +332,26 @@ async fn drive_plan(
         // An embedded lab is started for its run.
         target_just_started: prepared.plan.scenario().target.url.is_none(),
         unrecorded: collector.failed(),
-    };
-    let plan = Arc::clone(&prepared.plan);
-    drive::drive(plan, config, events.clone(), signals.drive.clone()).await
+    }
 }
 
-fn scan_context(prepared: &Prepared) -> ScanContext {
+async fn drive_plan(
+    prepared: &Prepared,
+    events: &mpsc::Sender<Event>,
+    collector: &CollectorHandle,
+    signals: &Signals,
+) -> DriveReport {
+    let plan = Arc::clone(&prepared.plan);
+    drive::drive(
+        plan,
+        drive_config(prepared, collector),
+        events.clone(),
+        signals.drive.clone(),
+    )
+    .await
+}
+
+pub(super) fn scan_context(prepared: &Prepared) -> ScanContext {
     let scenario = prepared.plan.scenario();
     ScanContext {
         run: prepared.run,

@@ -107,7 +107,8 @@ pub struct Compared {
     pub rounds_wanting: Option<u64>,
 }
 
-/// Counts the rounds of one arm. `channel_of` names the channel of a session that began.
+/// Counts the rounds of one arm. What the scenario accepts is known already, and does not count.
+/// `channel_of` names the channel of a session that began.
 pub fn rounds(
     findings: &[Finding],
     sessions: BTreeMap<OpKind, u64>,
@@ -117,7 +118,7 @@ pub fn rounds(
     let mut known: BTreeMap<SessionIx, Option<OpKind>> = BTreeMap::new();
     let proved = findings
         .iter()
-        .filter(|finding| finding.proof == Proof::Proved);
+        .filter(|finding| finding.proof == Proof::Proved && finding.accepted.is_none());
     for finding in proved {
         let by_op = finding.affected.iter().map(|record| {
             let by_canary = || record.canary.map(|canary| canary.session);
@@ -305,7 +306,8 @@ mod tests {
             found_under: None,
             ops: Vec::new(),
             affected,
-            pattern: None,
+            hint: None,
+            accepted: None,
         };
         let findings = [
             finding(

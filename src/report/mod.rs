@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{Code, InconclusiveReason, OpKind, RunId, Seed, Trait, Verdict};
 
+mod arms;
 mod detail;
 mod hint;
 mod next;
@@ -21,6 +22,7 @@ mod tally;
 mod sample;
 mod version;
 
+pub use arms::ControlArmDetail;
 pub use detail::{
     FindingDetail, Lookup, OpDetail, SIGHTINGS_PER_FINDING_MAX, SightingDetail, finding_details,
     rfc3339,
@@ -91,6 +93,9 @@ pub struct Report {
     pub bound: Bound,
     /// The planted mix-up that the checker must find.
     pub control: Control,
+    /// The same operations one at a time; left out where there was no control arm.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub control_arm: Option<ControlArmDetail>,
     /// Answer times of each kind with at least one answer.
     pub latency_us: BTreeMap<OpKind, Latency>,
     /// From the answer until the promised record was visible, of a polled sample.

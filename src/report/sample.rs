@@ -63,6 +63,7 @@ pub(super) fn passed() -> Report {
             planted: 2,
             found: 2,
         },
+        control_arm: None,
         latency_us: BTreeMap::from([
             (OpKind::Chat, latency(84_000)),
             (OpKind::Upload, latency(120_400)),

@@ -3,6 +3,7 @@
 
 use super::Report;
 
+mod arms;
 mod capsule;
 mod coverage;
 pub mod json;

@@ -2,7 +2,7 @@
 
 use super::coverage::{self, Field};
 use super::text::{clean, columns, duration_ms, unglued, wall, wrap};
-use super::{capsule, table};
+use super::{arms, capsule, table};
 use crate::model::{Proof, Verdict};
 use crate::report::{Ended, Report};
 
@@ -35,6 +35,7 @@ pub fn render(report: &Report, style: &Style) -> String {
     let mut lines = head(report, headline, width);
     lines.extend(field_lines(&reasons(report), width));
     lines.extend(capsule::lines(report, headline, width));
+    lines.extend(field_lines(&arms::fields(report), width));
     lines.extend(field_lines(&coverage::tested(report), width));
     lines.extend(table::lines(report, width));
     lines.extend(field_lines(&coverage::rest(report), width));
