@@ -8,6 +8,7 @@
 mod architecture;
 mod bad_input;
 mod clean;
+mod control;
 mod determinism;
 mod evidence;
 mod faults;
