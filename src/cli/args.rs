@@ -61,7 +61,7 @@ pub(super) enum Command {
     Report(JudgeArgs),
     /// Say what a name in a report means: an anomaly, a reason, a trait
     Explain(ExplainArgs),
-    /// Score the detector on this machine: every fault of the lab, found and rightly named or not
+    /// Score the detector on this machine: planted faults, found and rightly named or not
     Selftest(SelftestArgs),
     /// Serve the practice target: an Engram-like backend and a Zep-like store
     Lab(LabArgs),

@@ -179,22 +179,17 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::lab::{FaultKind, FaultSpec};
+    use crate::lab::FaultSpec;
     use crate::scenario;
 
     #[test]
-    fn every_fault_of_the_lab_is_tried_once_and_by_name() {
-        let mut tried = BTreeSet::new();
+    fn every_row_has_its_own_name_and_plants_what_the_lab_knows() {
         let mut names = BTreeSet::new();
         for row in MATRIX {
             assert!(names.insert(row.name), "{} is there twice", row.name);
             for fault in row.faults {
-                let spec: FaultSpec = fault.parse().unwrap();
-                tried.insert(spec.kind.name());
+                assert!(fault.parse::<FaultSpec>().is_ok(), "{fault}");
             }
-        }
-        for kind in FaultKind::ALL {
-            assert!(tried.contains(kind.name()), "{kind} is not tried");
         }
     }
 
