@@ -269,7 +269,7 @@ mod tests {
                 .filter(|w| w[0].user == w[1].user)
                 .count();
             assert!(
-                alike * 10 <= scripts.len(),
+                alike * 5 <= scripts.len(),
                 "{name}: {alike} of {}",
                 scripts.len()
             );
