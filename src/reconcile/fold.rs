@@ -154,11 +154,22 @@ fn is_nameless(draft: &Draft) -> bool {
 /// Folds drafts into each other. They are in their final order, so the first of those that are
 /// one becomes the root.
 pub(crate) fn fold(drafts: Vec<Draft>, tallies: &Tallies) -> Vec<Draft> {
-    let mut drafts = fold_channels(drafts, tallies);
+    let mut drafts = fold_channels(one_a_mixed_record(drafts), tallies);
     for draft in &mut drafts {
         weigh_stand_in(draft, tallies);
     }
     fold_strangers(drafts)
+}
+
+/// A record that was mixed in several states is one finding: the first, which is the best proved.
+fn one_a_mixed_record(mut drafts: Vec<Draft>) -> Vec<Draft> {
+    let mut seen = BTreeSet::new();
+    drafts.retain(|draft| {
+        let root = draft.finding.affected.first();
+        let id = root.map(|record| (record.record_type, record.record_id.clone()));
+        draft.finding.code != Code::ChunkMix || seen.insert(id)
+    });
+    drafts
 }
 
 /// The operations that sent part of a mixed record, and who sent them, by the record's id.

@@ -29,17 +29,14 @@ impl Check for ChunkMix {
     }
 
     fn check(&self, evidence: &Evidence<'_>) -> Vec<Draft> {
-        let mut last_id = None;
-        let mut drafts = Vec::new();
-        for record in evidence.records.iter().filter(|record| record.mixed()) {
-            let id = Some((record.sighting.record_type, &record.sighting.record_id));
-            let intruder = intruder(record).filter(|canary| evidence.has(canary.user));
-            if let Some(intruder) = intruder.filter(|_| id != last_id) {
-                last_id = id;
-                drafts.push(draft(evidence, record, intruder));
-            }
-        }
-        drafts
+        // A record may be mixed in several states, in other buckets too: folding keeps one.
+        let mixed = evidence.records.iter().filter(|record| record.mixed());
+        mixed
+            .filter_map(|record| {
+                let intruder = intruder(record).filter(|canary| evidence.has(canary.user))?;
+                Some(draft(evidence, record, intruder))
+            })
+            .collect()
     }
 }
 
@@ -106,5 +103,26 @@ mod tests {
             },
             &["wrong-owner: m0.1a"],
         );
+    }
+
+    #[test]
+    fn the_best_proved_state_of_a_mixed_record_counts_and_it_is_found_once() {
+        // First seen once with another user's text, then for good with a third one's.
+        let history = spoilt(|history| {
+            let mut glimpse = history.record("f1.1").clone();
+            glimpse.reads = 1;
+            glimpse.scan = 1;
+            glimpse
+                .canaries
+                .push(exact(canary(1, 4, 4, CanaryKind::Block)));
+            history.sightings.push(glimpse);
+            let foreign = canary(2, 7, 4, CanaryKind::Block);
+            history.record("f1.1").canaries.push(exact(foreign));
+        });
+        assert_eq!(told(&history.findings()), ["chunk-mix: f1.1"]);
+        for width in 1..3 {
+            let sharded = history.judge_sharded(&history.context(), width);
+            assert_eq!(sharded, history.judge());
+        }
     }
 }

@@ -75,7 +75,8 @@ struct Place<'r> {
 #[derive(Debug, Default)]
 struct Extras<'e, 'a> {
     records: Vec<&'e Record<'a>>,
-    /// Is a copy among them of what the user sent, not only of what the agent made of it?
+    /// Is a copy among them, beyond doubt, of what the user sent, not only of what the agent made
+    /// of it?
     verbatim: bool,
 }
 
@@ -125,7 +126,9 @@ fn extras<'e, 'a>(
     group.members.sort_by_key(|(record, _)| {
         let sighting = record.sighting;
         let seen = (record.first_scan, sighting.position);
-        (sighting.body_hash, seen, &sighting.record_id)
+        // Of two states of one record the better proved one stays.
+        let best = (&sighting.record_id, !record.proved());
+        (sighting.body_hash, seen, best)
     });
     group
         .members
@@ -153,10 +156,12 @@ fn extras<'e, 'a>(
         (RecordType::Message, Role::User)
         | (RecordType::Fact | RecordType::Session | RecordType::Answer, _) => true,
     };
-    let records = texts
+    let records: Vec<&'e Record<'a>> = texts
         .iter()
         .flat_map(|text| text.iter().copied().skip(promised_each))
         .collect();
+    // A doubled answer that was read twice is no proof of a doubled turn that was read once.
+    let verbatim = verbatim && records.iter().any(|record| record.proved());
     Extras { records, verbatim }
 }
 
@@ -192,7 +197,7 @@ fn draft(evidence: &Evidence<'_>, sender: UserIx, key: OpKey, extras: &Extras<'_
     };
     group.sort();
     let certain = extras.verbatim && !op.is_some_and(|op| evidence.beside_unknown(op));
-    let proof = if certain { group.proof() } else { proof(false) };
+    let proof = proof(certain);
     let affected = group.affected(evidence, Code::Duplicate);
     let copies = wording::counted(wording::len(&affected), "record", "records");
     let what = group
