@@ -29,6 +29,8 @@ mod missing;
 mod owner;
 mod pattern;
 mod reading;
+#[cfg(test)]
+mod reference;
 pub mod settle;
 #[cfg(test)]
 mod testing;
