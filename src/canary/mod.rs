@@ -10,6 +10,8 @@ use crate::model::{CanaryId, Likeness, SeenCanary};
 mod damage;
 mod likeness;
 mod normalise;
+#[cfg(test)]
+mod fuzz;
 mod text;
 pub mod tone;
 
