@@ -4,6 +4,8 @@
 //! records. Who sends the request, how long it may take and what is done about a failure is not
 //! known here, so recorded bytes are all that a test needs. Dialects only read.
 
+#[cfg(test)]
+mod fuzz;
 mod v1;
 
 use std::fmt;
