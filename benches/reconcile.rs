@@ -12,6 +12,7 @@
 mod support;
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -67,7 +68,7 @@ fn main() -> ExitCode {
     match done {
         Ok(code) => code,
         Err(error) => {
-            say(&format!("{error:#}")).ok();
+            writeln!(std::io::stderr(), "{error:#}").ok();
             ExitCode::FAILURE
         }
     }
@@ -223,6 +224,7 @@ fn judge(folder: &Path) -> Result<()> {
     let ledger = LedgerReader::open(folder)?;
     let manifest = ledger.manifest()?;
     let scenario: Scenario = serde_json::from_str(&manifest.scenario_json)?;
+    let scans = ledger.scans()?;
     let context = Context {
         run: RUN,
         scenario: &scenario,
@@ -233,6 +235,7 @@ fn judge(folder: &Path) -> Result<()> {
             read_from: Micros(u64::MAX / 2),
         },
         facts_listed: true,
+        scans: &scans,
     };
     let [
         mut in_time,
@@ -396,8 +399,8 @@ fn message(first: u64, place: u64) -> String {
 /// Makes the ledger of a clean run that holds about so many records.
 fn make(records: u64, folder: &Path) -> Result<()> {
     let users = u32::try_from(records.div_ceil(RECORDS_EACH))?;
-    let text = "version = 1\n[groups.chat]\nkind = \"chat\"\nvus = 1\niterations = 1\n";
-    let scenario = scenario::parse("bench", text, "bench.toml")?;
+    let text = include_str!("../scenarios/quick.toml");
+    let scenario = scenario::parse("quick", text, "quick.toml")?;
     let ledger = Ledger::create(folder, &manifest(&scenario)?)?;
     let mut sink = ledger.sink();
     for user in 0..users {
