@@ -11,7 +11,7 @@
 
 mod support;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
@@ -25,7 +25,7 @@ use crosswire::ledger::{Ledger, LedgerReader, Manifest};
 use crosswire::model::{
     CanaryId, CanaryKind, Completion, Echo, Exactness, GroupIx, Invocation, Likeness, Micros, OpId,
     OpKind, Outcome, Promise, RecordType, Role, RunId, Scan, Seed, SeenCanary, SessionIx, Sighting,
-    TraitSet, UserIx,
+    Trait, TraitSet, UserIx,
 };
 use crosswire::reconcile::timeline::Timeline;
 use crosswire::reconcile::{self, Context, Control, Neighbour, ReadBack, RunEnd, Surroundings};
@@ -289,6 +289,18 @@ impl Surroundings for Nobody {
 
     fn nearest_of(&mut self, _user: UserIx, _time: Micros) -> Option<OpId> {
         None
+    }
+
+    fn users(&mut self) -> u32 {
+        0
+    }
+
+    fn promised(&mut self, _from: Micros, _of: Option<Trait>) -> u64 {
+        0
+    }
+
+    fn users_of_session(&mut self, _id: &str) -> BTreeSet<UserIx> {
+        BTreeSet::new()
     }
 }
 
