@@ -107,6 +107,14 @@ pub(super) struct RunArgs {
     /// wrong
     #[arg(long)]
     pub control: bool,
+    /// Say what is proved while the load runs; reads the store for it, so that all such reads add
+    /// at most 5 % to the load
+    #[arg(long)]
+    pub watch: bool,
+    /// Stop the load at the first proved finding that fails the run, then read back and judge;
+    /// watches as `--watch` does
+    #[arg(long)]
+    pub fail_fast: bool,
     /// Write a report: `json=FILE`, `terminal=FILE`, with `-` for stdout; repeatable
     #[arg(long = "report", value_name = "KIND[=PATH]")]
     pub outputs: Vec<String>,

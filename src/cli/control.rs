@@ -100,8 +100,8 @@ async fn carry_out(
     .await;
     run::note_end(&ledger, driven)?;
     let fresh = Fresh {
-        longest_lag: Duration::ZERO,
         drive_ended: driven.ended_at,
+        ..Fresh::default()
     };
     let mut stop = signals.observe.clone();
     let folder = &prepared.folder;

@@ -23,6 +23,7 @@ mod scenario;
 mod selftest;
 mod settings;
 mod signals;
+mod watch;
 
 use args::{Cli, Command};
 use exit::{Exit, Failure};

@@ -55,6 +55,8 @@ pub(super) struct Fresh {
     pub longest_lag: Duration,
     /// No operation ended later.
     pub drive_ended: Micros,
+    /// The number of the last glance at the store while the load ran; 0 without any.
+    pub last_glance: u32,
 }
 
 /// Reads the store until it has settled; the scans and sightings go to `events`.
@@ -78,10 +80,7 @@ pub(super) async fn settle(
         last_completed = last_completed.max(end);
     })?;
     let plan = SettlePlan {
-        first_scan: ledger
-            .scans()?
-            .last()
-            .map_or(1, |scan| scan.scan.saturating_add(1)),
+        first_scan: ledger.last_scan()?.max(fresh.last_glance).saturating_add(1),
         last_completed,
         lag_p999: lag_p999(&ledger, fresh.longest_lag)?,
     };

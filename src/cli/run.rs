@@ -14,9 +14,11 @@ use crate::clock::RunClock;
 use crate::drive::{self, Collector, CollectorHandle, DriveConfig, DriveEnd, DriveReport};
 use crate::event::{Event, Sink};
 use crate::ledger::{self, Ledger, Manifest};
-use crate::live::{self, Phase};
-use crate::model::{RunId, Seed};
-use crate::observe::{Baseline, LagWatch, ScanContext, StoreClient, watch_lag};
+use crate::live::{self, Live, Phase};
+use crate::model::{Micros, RunId, Seed};
+use crate::observe::{
+    Baseline, LagWatch, ScanContext, Share, StoreClient, StoreWatch, watch_lag, watch_store,
+};
 use crate::plan::Plan;
 use crate::reconcile::arms::ControlArm;
 use crate::report::rfc3339;
@@ -29,6 +31,7 @@ use super::lab_child::{self, LabChild};
 use super::output::{self, Output};
 use super::readback::Fresh;
 use super::signals::{self, Signals};
+use super::watch::{self, Watch, Watched};
 use super::{control, lab, readback, settings};
 
 /// How long the pre-flight waits for the target.
@@ -195,18 +198,13 @@ async fn carry_out(
     } else {
         live::automatic(&manifest.planned)
     };
-    let (events, collector, lags) = collect(prepared, &ledger, bars);
+    let watched = watched(cli, args, prepared, &live, signals);
+    let (events, collector, beside) = collect(prepared, &ledger, bars, watched);
     live.phase(Phase::Driving);
     let driven = drive_plan(prepared, &events, &collector, signals).await;
     note_end(&ledger, driven)?;
     signals.driving_is_over();
-    let fresh = Fresh {
-        longest_lag: match lags {
-            Some(lags) => lags.finish().await,
-            None => Duration::ZERO,
-        },
-        drive_ended: driven.ended_at,
-    };
+    let fresh = beside.finish(driven.ended_at).await;
     if prepared.store.is_some() {
         live.phase(Phase::ReadingBack);
     }
@@ -301,22 +299,83 @@ fn drive_end(end: DriveEnd) -> RunEndNote {
     }
 }
 
-/// Starts the collector with everybody who listens: the ledger, the display, and the sampler of
-/// the store's delay.
+/// What is busy beside the load.
+#[derive(Debug, Default)]
+struct Beside {
+    lags: Option<LagWatch>,
+    glances: Option<StoreWatch>,
+    watch: Option<Watch>,
+}
+
+impl Beside {
+    /// Ends it, once the load is over.
+    async fn finish(self, drive_ended: Micros) -> Fresh {
+        let last_glance = match self.glances {
+            Some(glances) => glances.finish().await,
+            None => 0,
+        };
+        if let Some(watch) = self.watch {
+            watch.finish().await;
+        }
+        Fresh {
+            longest_lag: match self.lags {
+                Some(lags) => lags.finish().await,
+                None => Duration::ZERO,
+            },
+            drive_ended,
+            last_glance,
+        }
+    }
+}
+
+/// What the run is watched with, where that is asked for.
+fn watched(
+    cli: &Cli,
+    args: &RunArgs,
+    prepared: &Prepared,
+    live: &Live,
+    signals: &Signals,
+) -> Option<Watched> {
+    (args.watch || args.fail_fast).then(|| Watched {
+        folder: prepared.folder.clone(),
+        context: scan_context(prepared),
+        live: (!cli.quiet).then(|| live.clone()),
+        stopper: args.fail_fast.then(|| signals.stopper.clone()),
+    })
+}
+
+/// Starts the collector with everybody who listens: the ledger, the display, the sampler of the
+/// store's delay and, where that is asked for, who looks for findings.
 fn collect(
     prepared: &Prepared,
     ledger: &Ledger,
     bars: Box<dyn Sink>,
-) -> (mpsc::Sender<Event>, CollectorHandle, Option<LagWatch>) {
+    watched: Option<Watched>,
+) -> (mpsc::Sender<Event>, CollectorHandle, Beside) {
     let (events, queue) = Collector::queue();
     let mut sinks = vec![ledger.sink(), bars];
-    let mut lags = None;
+    let mut beside = Beside::default();
     if let Some(store) = &prepared.store {
-        let (sampler, watch) = watch_lag(store, &scan_context(prepared), &events);
+        let context = scan_context(prepared);
+        let share = match watched {
+            Some(_) => Share::Half,
+            None => Share::Whole,
+        };
+        let (sampler, lags) = watch_lag(store, &context, share, &events);
         sinks.push(Box::new(sampler));
-        lags = Some(watch);
+        beside.lags = Some(lags);
+        if watched.is_some() {
+            let (sampler, glances) = watch_store(store, &context, &events);
+            sinks.push(Box::new(sampler));
+            beside.glances = Some(glances);
+        }
     }
-    (events, Collector::start(queue, sinks), lags)
+    if let Some(watched) = watched {
+        let (suspects, watch) = watch::start(watched);
+        sinks.push(suspects);
+        beside.watch = Some(watch);
+    }
+    (events, Collector::start(queue, sinks), beside)
 }
 
 /// What a drive needs beside its plan.

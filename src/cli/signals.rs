@@ -20,6 +20,8 @@ pub(super) struct Signals {
     pub drive: Stop,
     /// Asked to leave by the first signal after the drive, or by the second at any time.
     pub observe: Stop,
+    /// Asks the drive to stop as a first signal does.
+    pub stopper: Stopper,
     heard: Arc<Heard>,
 }
 
@@ -41,6 +43,7 @@ pub(super) fn listen() -> std::io::Result<Signals> {
     let (observe_stopper, observe) = stop_pair();
     let heard = Arc::new(Heard::default());
     let hearing = Arc::clone(&heard);
+    let stopper = drive_stopper.clone();
     tokio::spawn(async move {
         loop {
             let terminated = tokio::select! {
@@ -58,6 +61,7 @@ pub(super) fn listen() -> std::io::Result<Signals> {
     Ok(Signals {
         drive,
         observe,
+        stopper,
         heard,
     })
 }

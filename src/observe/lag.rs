@@ -8,12 +8,12 @@
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, JoinSet};
 
+use super::budget::{ReadsLeft, Share};
 use super::scan::ScanContext;
 use super::sight::expected_owner;
 use super::store::StoreClient;
@@ -26,10 +26,6 @@ use crate::model::{
 
 /// Records that are watched at once.
 const WATCHED_MAX: usize = 8;
-/// Operations that must have begun for each read, so that watching adds at most 5 % to the load.
-const OPS_PER_READ: i64 = 20;
-/// Reads that the first operations may cost, so that a short run is measured too.
-const READS_AT_FIRST: i64 = 40;
 /// Pause after the first read that does not show the record.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 /// Longest pause between two reads of one record.
@@ -59,17 +55,19 @@ pub struct LagWatch {
 }
 
 /// Starts watching one in `memory.lag_sample_every` operations. The sampler must be told all
-/// events of the run; what is measured goes to `events`, which is not kept open by it.
+/// events of the run; what is measured goes to `events`, which is not kept open by it. `share` is
+/// the part of the reads' budget that it has.
 pub fn watch_lag(
     store: &StoreClient,
     context: &ScanContext,
+    share: Share,
     events: &mpsc::Sender<Event>,
 ) -> (LagSampler, LagWatch) {
-    watch_lag_within(FIRST_READ_WITHIN, store, context, events)
+    watch_lag_within((FIRST_READ_WITHIN, share), store, context, events)
 }
 
 fn watch_lag_within(
-    first_read_within: Duration,
+    (first_read_within, share): (Duration, Share),
     store: &StoreClient,
     context: &ScanContext,
     events: &mpsc::Sender<Event>,
@@ -81,7 +79,7 @@ fn watch_lag_within(
         store: store.clone(),
         context: context.clone(),
         first_read_within,
-        reads_left: ReadsLeft::default(),
+        reads_left: ReadsLeft::new(share),
     });
     let sampler = LagSampler {
         every: memory.lag_sample_every,
@@ -155,32 +153,6 @@ struct Wanted {
     invocation: Invocation,
     completed: Micros,
     server_session: Option<String>,
-}
-
-/// The reads that the load so far allows, in operations.
-#[derive(Debug, Clone)]
-struct ReadsLeft(Arc<AtomicI64>);
-
-impl Default for ReadsLeft {
-    fn default() -> Self {
-        Self(Arc::new(AtomicI64::new(READS_AT_FIRST * OPS_PER_READ)))
-    }
-}
-
-impl ReadsLeft {
-    fn operation_began(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// A record that is watched already is read on, so that its lag is right; new ones then wait
-    /// until the load has caught up.
-    fn read(&self) {
-        self.0.fetch_sub(OPS_PER_READ, Ordering::Relaxed);
-    }
-
-    fn any(&self) -> bool {
-        self.0.load(Ordering::Relaxed) >= OPS_PER_READ
-    }
 }
 
 async fn watch(
@@ -372,7 +344,8 @@ mod tests {
         let context = patient();
         let client = store.connect(&context).await;
         let (events, mut receiver) = mpsc::channel(10);
-        let (mut sampler, watch) = watch_lag_within(PATIENCE, &client, &context, &events);
+        let (mut sampler, watch) =
+            watch_lag_within((PATIENCE, Share::Whole), &client, &context, &events);
         sampler.event(&invoked(OpKind::Chat, 0)).unwrap();
         sampler.event(&completed(0, Outcome::Ok, None)).unwrap();
         let before = store.content().requests;
@@ -425,7 +398,8 @@ mod tests {
         let client = store.connect(&context).await;
         let before = store.content().requests;
         let (events, _receiver) = mpsc::channel(10);
-        let (mut sampler, watch) = watch_lag_within(Duration::ZERO, &client, &context, &events);
+        let (mut sampler, watch) =
+            watch_lag_within((Duration::ZERO, Share::Whole), &client, &context, &events);
         sampler.event(&invoked(OpKind::Chat, 0)).unwrap();
         sampler.event(&completed(0, Outcome::Ok, None)).unwrap();
         assert_eq!(watch.finish().await, Duration::ZERO);
@@ -445,7 +419,7 @@ mod tests {
         let client = store.connect(&context).await;
         let before = store.content().requests;
         let (events, _receiver) = mpsc::channel(10);
-        let (mut sampler, watch) = watch_lag(&client, &context, &events);
+        let (mut sampler, watch) = watch_lag(&client, &context, Share::Whole, &events);
         for (kind, session, outcome) in [
             (OpKind::Chat, 0, Outcome::Refused),
             (OpKind::Chat, 1, Outcome::Ok),
@@ -458,20 +432,5 @@ mod tests {
         assert!(sampler.picked.is_empty());
         assert_eq!(watch.finish().await, Duration::ZERO);
         assert_eq!(store.content().requests, before);
-    }
-
-    #[test]
-    fn reads_follow_the_load() {
-        let reads = ReadsLeft::default();
-        for _ in 0..READS_AT_FIRST {
-            assert!(reads.any());
-            reads.read();
-        }
-        assert!(!reads.any());
-        for _ in 0..OPS_PER_READ {
-            assert!(!reads.any());
-            reads.operation_began();
-        }
-        assert!(reads.any());
     }
 }

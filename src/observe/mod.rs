@@ -1,15 +1,18 @@
 //! Reading the memory store back: everything in it, again and again, until it is settled.
 //!
 //! `store.rs` asks one question, `pages.rs` walks a whole list, `scan.rs` reads the store once,
-//! `settle.rs` reads it until nothing changes, `lag.rs` watches single records while the load
-//! runs, `visible.rs` every one where they come one at a time. What a record means is decided in
-//! `sight.rs`, how its text compares with the one that was sent in `texts.rs`, and nowhere else.
-//! Nothing here writes to the store, and nothing here judges.
+//! `settle.rs` reads it until nothing changes, `lag.rs` watches single records and `glance.rs`
+//! places while the load runs, within the budget of `budget.rs`, `visible.rs` every record where
+//! they come one at a time. What a record means is decided in `sight.rs`, how its text compares
+//! with the one that was sent in `texts.rs`, and nowhere else. Nothing here writes to the store,
+//! and nothing here judges.
 
 mod baseline;
+mod budget;
 mod error;
 #[cfg(test)]
 mod fake;
+mod glance;
 mod lag;
 mod pages;
 mod scan;
@@ -21,11 +24,13 @@ mod texts;
 mod visible;
 
 pub use baseline::Baseline;
+pub use budget::Share;
 pub use error::StoreError;
+pub use glance::{StoreSampler, StoreWatch, watch_store};
 pub use lag::{LagSampler, LagWatch, watch_lag};
 pub use scan::ScanContext;
 pub use settle::Observation;
 pub use settled::SettlePlan;
-pub use sight::control_sightings;
+pub use sight::{control_sightings, is_suspicious};
 pub use store::StoreClient;
 pub use visible::{Follower, follow};

@@ -8,7 +8,8 @@ use std::collections::HashSet;
 use super::error::StoreError;
 use super::store::StoreClient;
 use crate::dialect::{
-    Dialect, FactRecord, MessageRecord, PageNumber, Question, RowCursor, SessionRecord, UserRecord,
+    Dialect, DialectError, FactRecord, MessageRecord, PageNumber, Question, Reply, RowCursor,
+    SessionRecord, UserRecord,
 };
 use crate::model::limits::PAGE_RECORDS;
 
@@ -17,6 +18,9 @@ const LIST_RECORDS_MAX: usize = 5_000_000;
 /// Facts of one user that are asked for. The list is not paged, so as many as this may have been
 /// cut off.
 const FACTS_LIMIT: u32 = 100_000;
+
+/// Reads a page of rows out of an answer.
+type Read<T> = fn(&'static dyn Dialect, &Reply<'_>) -> Result<Vec<T>, DialectError>;
 
 /// What a walk over a list gave.
 #[derive(Debug)]
@@ -46,39 +50,47 @@ impl<T> Walk<T> {
 impl StoreClient {
     /// All sessions of the store.
     pub(super) async fn list_sessions(&self) -> Walk<SessionRecord> {
-        let mut walk = Walk::new();
-        let mut after = RowCursor::START;
-        loop {
-            let limit = PAGE_RECORDS;
-            let question = Question::Sessions { limit, after };
-            let page = match self.ask(&question, <dyn Dialect>::read_sessions).await {
-                Ok(page) => page,
-                Err(error) => return walk.ended_by(error),
-            };
-            after = match next_cursor(after, page.iter().map(|session| session.row)) {
-                Next::End => return walk,
-                Next::Repeats => return walk.ended_by(repeats(&question)),
-                Next::After(cursor) => cursor,
-            };
-            walk.records.extend(page);
-            if walk.records.len() > LIST_RECORDS_MAX {
-                return walk.ended_by(too_many(&question));
-            }
-        }
+        let ask = |limit, after| Question::Sessions { limit, after };
+        let rows = (ask, <dyn Dialect>::read_sessions as Read<_>);
+        self.list_rows(rows, |session: &SessionRecord| session.row)
+            .await
+    }
+
+    /// The sessions behind a row, one page of them.
+    ///
+    /// # Errors
+    /// The page could not be read.
+    pub(super) async fn sessions_page(
+        &self,
+        after: RowCursor,
+    ) -> Result<Vec<SessionRecord>, StoreError> {
+        let limit = PAGE_RECORDS;
+        let question = Question::Sessions { limit, after };
+        self.ask(&question, <dyn Dialect>::read_sessions).await
     }
 
     /// All users of the store.
     pub(super) async fn list_users(&self) -> Walk<UserRecord> {
+        let ask = |limit, after| Question::Users { limit, after };
+        let rows = (ask, <dyn Dialect>::read_users as Read<_>);
+        self.list_rows(rows, |user: &UserRecord| user.row).await
+    }
+
+    /// All rows of a list that goes on behind a row.
+    async fn list_rows<T>(
+        &self,
+        (ask, read): (impl Fn(u32, RowCursor) -> Question<'static>, Read<T>),
+        row_of: fn(&T) -> i64,
+    ) -> Walk<T> {
         let mut walk = Walk::new();
         let mut after = RowCursor::START;
         loop {
-            let limit = PAGE_RECORDS;
-            let question = Question::Users { limit, after };
-            let page = match self.ask(&question, <dyn Dialect>::read_users).await {
+            let question = ask(PAGE_RECORDS, after);
+            let page = match self.ask(&question, read).await {
                 Ok(page) => page,
                 Err(error) => return walk.ended_by(error),
             };
-            after = match next_cursor(after, page.iter().map(|user| user.row)) {
+            after = match next_cursor(after, page.iter().map(row_of)) {
                 Next::End => return walk,
                 Next::Repeats => return walk.ended_by(repeats(&question)),
                 Next::After(cursor) => cursor,

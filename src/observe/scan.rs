@@ -23,6 +23,9 @@ use crate::scenario::Scenario;
 /// Sessions and users of the baseline up to which they are read again in each scan, so that what
 /// was stored among old records by mistake is found too.
 const BASELINE_REREAD_MAX: usize = 2_000;
+/// The same for scans that look for what is missing at the deadline. Where the baseline is larger
+/// than this, nothing can be called lost.
+const BASELINE_SEARCH_MAX: usize = 50_000;
 
 /// Lists that may fail in one scan, each after all tries, before the store counts as gone: a
 /// store that refuses everything would otherwise be asked for hours.
@@ -60,6 +63,7 @@ impl StoreClient {
         events: &mpsc::Sender<Event>,
     ) -> Scan {
         let mut texts = Texts::of(context.plan.as_ref());
+        let number = (number, Reach::New);
         let scanned = self.scan_once(context, number, events, &mut texts).await;
         scanned.scan
     }
@@ -67,20 +71,13 @@ impl StoreClient {
     pub(super) async fn scan_once(
         &self,
         context: &ScanContext,
-        number: u32,
+        (number, reach): (u32, Reach),
         events: &mpsc::Sender<Event>,
         texts: &mut Texts,
     ) -> Scanned {
         let started = context.clock.now();
-        let mut reading = Reading {
-            store: self,
-            context,
-            events,
-            texts,
-            number,
-            told_facts: HashSet::new(),
-            tally: Tally::default(),
-        };
+        let mut reading = Reading::of((self, context), events, texts, number);
+        reading.reach = reach;
         reading.read_store().await;
         let ended = context.clock.now();
         let scanned = reading.tally.scanned(number, started, ended);
@@ -88,6 +85,15 @@ impl StoreClient {
         let _ = events.send(Event::Scanned(scanned.scan.clone())).await;
         scanned
     }
+}
+
+/// How far a scan reaches into what was there before the run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// What is new; old places as well where there are few.
+    New,
+    /// Everything: something that was promised is missing, and may stand in an old place.
+    Whole,
 }
 
 /// A scan, and whether it is of any use to try another one.
@@ -143,17 +149,51 @@ impl Tally {
 }
 
 /// One scan under way.
-struct Reading<'a> {
+pub(super) struct Reading<'a> {
     store: &'a StoreClient,
     context: &'a ScanContext,
     events: &'a mpsc::Sender<Event>,
     texts: &'a mut Texts,
     number: u32,
+    reach: Reach,
     told_facts: HashSet<u128>,
     tally: Tally,
+    suspicious: bool,
 }
 
-impl Reading<'_> {
+impl<'a> Reading<'a> {
+    pub(super) fn of(
+        (store, context): (&'a StoreClient, &'a ScanContext),
+        events: &'a mpsc::Sender<Event>,
+        texts: &'a mut Texts,
+        number: u32,
+    ) -> Self {
+        Self {
+            store,
+            context,
+            events,
+            texts,
+            number,
+            reach: Reach::New,
+            told_facts: HashSet::new(),
+            tally: Tally::default(),
+            suspicious: false,
+        }
+    }
+
+    /// Was anything suspicious among what was told since the last call?
+    pub(super) fn take_suspicious(&mut self) -> bool {
+        std::mem::take(&mut self.suspicious)
+    }
+
+    /// Tells a session of ours without its messages.
+    pub(super) async fn take_session_row(&mut self, session: &SessionRecord) {
+        if sight::is_our_session(self.context, &session.id, session.owner.as_deref()) {
+            let sighting = self.session_sighting(session, self.read_at());
+            self.tell(sighting).await;
+        }
+    }
+
     /// Reads everything, in an order that lets nothing slip through: the list of sessions is read
     /// again at the end, because a row may become visible behind a cursor that has passed it.
     async fn read_store(&mut self) {
@@ -176,8 +216,24 @@ impl Reading<'_> {
         walk.records
     }
 
+    /// Are places of the baseline read, too?
+    fn reads_old(&mut self) -> bool {
+        let old = self.context.baseline.len();
+        match self.reach {
+            Reach::New => old <= BASELINE_REREAD_MAX,
+            Reach::Whole if old <= BASELINE_SEARCH_MAX => true,
+            Reach::Whole => {
+                self.tally.incomplete(format!(
+                    "what is missing may stand in one of the {old} sessions and users that were \
+                     there before the run, too many to read"
+                ));
+                false
+            }
+        }
+    }
+
     async fn read_messages(&mut self, sessions: &[SessionRecord]) {
-        let old_too = self.context.baseline.len() <= BASELINE_REREAD_MAX;
+        let old_too = self.reads_old();
         let mut wanted = Vec::new();
         for session in sessions {
             let is_old = self.context.baseline.has_session(&session.id);
@@ -208,7 +264,11 @@ impl Reading<'_> {
         }
     }
 
-    async fn take_session(&mut self, session: &SessionRecord, walk: &Walk<MessageRecord>) {
+    pub(super) async fn take_session(
+        &mut self,
+        session: &SessionRecord,
+        walk: &Walk<MessageRecord>,
+    ) {
         self.tally.note(walk.fault.as_ref());
         let read = self.read_at();
         let owner = session.owner.as_deref();
@@ -288,7 +348,7 @@ impl Reading<'_> {
         users.extend(context.scenario.target.placeholders.iter().cloned());
         let listed = self.store.list_users().await;
         self.tally.note(listed.fault.as_ref());
-        let old_too = context.baseline.len() <= BASELINE_REREAD_MAX;
+        let old_too = self.reads_old();
         for user in listed.records {
             if old_too || !context.baseline.has_user(&user.id) {
                 users.insert(user.id);
@@ -305,7 +365,7 @@ impl Reading<'_> {
         users
     }
 
-    async fn take_facts(&mut self, user: &str, walk: &Walk<FactRecord>) {
+    pub(super) async fn take_facts(&mut self, user: &str, walk: &Walk<FactRecord>) {
         self.tally.note(walk.fault.as_ref());
         let read = self.read_at();
         for (position, fact) in (0..).zip(&walk.records) {
@@ -360,6 +420,7 @@ impl Reading<'_> {
     }
 
     async fn tell(&mut self, sighting: Sighting) {
+        self.suspicious |= sight::is_suspicious(self.context, &sighting);
         let part = sight::digest_part(&sighting);
         self.tally.digest = self.tally.digest.wrapping_add(part);
         let listener = self.events.send(Event::Sighted(sighting)).await;

@@ -2,7 +2,7 @@
 
 use tokio::sync::mpsc;
 
-use super::scan::ScanContext;
+use super::scan::{Reach, ScanContext};
 use super::settled::{Next, SettlePlan, next_step};
 use super::sight::control_sightings;
 use super::store::StoreClient;
@@ -28,8 +28,9 @@ impl StoreClient {
     /// Scans until the store is settled, its time is up, it is gone, or leaving is asked.
     ///
     /// `missing` says how many promised records no scan has shown so far; it is asked after each
-    /// scan, and while it is above 0 scans go on until one has begun after the deadline. It may
-    /// lag behind the events told. The positive control is told after the last scan, also where
+    /// scan, and while it is above 0 scans go on until one has begun after twice the deadline:
+    /// what was not there at the deadline and comes later is late, not lost. It may lag behind
+    /// the events told. The positive control is told after the last scan, also where
     /// leaving was asked.
     pub async fn settle(
         &self,
@@ -40,10 +41,14 @@ impl StoreClient {
         stop: &mut Stop,
     ) -> Observation {
         let settle = &context.scenario.memory.settle;
-        // A slow store must also be given the time for which it has to stand still.
+        // A slow store must also be given the time for which it has to stand still, once more
+        // if something came at the last moment.
         let begun = context.clock.now().max(plan.last_completed);
         let patience = settle.deadline.saturating_mul(2);
-        let end = begun + patience.saturating_add(settle.hold(plan.lag_p999));
+        let hold = settle.hold(plan.lag_p999).saturating_mul(2);
+        let end = begun + patience.saturating_add(hold);
+        let due = plan.last_completed + settle.deadline;
+        let mut reach = Reach::New;
         let mut texts = Texts::of(context.plan.as_ref());
         let mut scans: Vec<Scan> = Vec::new();
         let mut number = plan.first_scan;
@@ -54,11 +59,15 @@ impl StoreClient {
                     plant_control(context, number, events).await;
                     return observed(&scans, Some("reading back was stopped".to_owned()));
                 }
-                scanned = self.scan_once(context, number, events, &mut texts) => scanned,
+                scanned = self.scan_once(context, (number, reach), events, &mut texts) => scanned,
             };
             let gone = scanned.store_gone;
             scans.push(scanned.scan);
-            let next = next_step(&scans, (settle, &plan, end), missing(), context.clock.now());
+            let (missing, now) = (missing(), context.clock.now());
+            if missing > 0 && now >= due {
+                reach = Reach::Whole;
+            }
+            let next = next_step(&scans, (settle, &plan, end), missing, now);
             let reason = match next {
                 _ if gone => Some(last_reason(&scans)),
                 Next::Settled => None,
@@ -184,7 +193,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_never_comes_is_waited_for_until_a_scan_began_after_the_deadline() {
+    async fn what_never_comes_is_waited_for_until_a_scan_began_after_twice_the_deadline() {
         let store = FakeStore::start(Content {
             sessions: vec![turn(0, 0)],
             ..Content::default()
@@ -204,7 +213,8 @@ mod tests {
                 last = scan.started;
             }
         }
-        assert!(last >= plan.last_completed + context.scenario.memory.settle.deadline);
+        let deadline = context.scenario.memory.settle.deadline;
+        assert!(last >= plan.last_completed + deadline * 2);
     }
 
     #[tokio::test]

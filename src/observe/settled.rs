@@ -25,7 +25,9 @@ pub struct SettlePlan {
 /// What to do after a scan.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Next {
-    /// Nothing changes any more, and what is missing now is missing for good.
+    /// Nothing changes any more, and what is missing now is missing for good: what was not there
+    /// at the deadline was watched for until twice the deadline, so that slow is not taken for
+    /// lost.
     Settled,
     /// It has lasted too long.
     GiveUp(String),
@@ -42,18 +44,21 @@ pub(super) fn next_step(
     now: Micros,
 ) -> Next {
     let due = plan.last_completed + settle.deadline;
+    let last_due = due + settle.deadline;
     let settled = settle.is_settled(scans, plan.lag_p999);
-    let begun_after_due = scans.last().is_some_and(|last| last.started >= due);
-    if settled && (missing == 0 || begun_after_due) {
+    let watched_out = scans.last().is_some_and(|last| last.started >= last_due);
+    if settled && (missing == 0 || watched_out) {
         return Next::Settled;
     }
     if now >= end && scans.len() >= SCANS_BEFORE_END {
         return Next::GiveUp(give_up_reason(scans));
     }
     if settled {
-        // Only the deadline is waited for, so the store is asked ever less often.
+        // Only what is missing is waited for, so the store is asked ever less often; but once at
+        // each of the two moments that count.
         let waited = settle.pause.max(now.since(plan.last_completed) / 4);
-        return Next::Again(waited.min(due.since(now)));
+        let next_due = if now < due { due } else { last_due };
+        return Next::Again(waited.min(next_due.since(now)));
     }
     Next::Again(settle.pause)
 }
@@ -106,10 +111,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_waited_for_until_its_deadline() {
+    fn what_is_missing_is_waited_for_until_twice_its_deadline() {
         let quiet = [(0, "a"), (150, "a"), (310, "a")];
-        let too_early = [(0, "a"), (150, "a"), (4_999, "a")];
-        let late_enough = [(0, "a"), (150, "a"), (5_000, "a")];
+        let at_due = [(0, "a"), (150, "a"), (5_000, "a")];
+        let late_enough = [(0, "a"), (5_000, "a"), (10_000, "a")];
         let moving = [
             (9_000, "a"),
             (9_100, "b"),
@@ -129,9 +134,21 @@ mod tests {
                 2_000,
                 Next::Again(Duration::from_millis(500)),
             ),
-            (&quiet[..], 1, 4_900, Next::Again(pause)),
-            (&too_early[..], 1, 5_010, Next::Again(Duration::ZERO)),
-            (&late_enough[..], 1, 5_010, Next::Settled),
+            (&quiet[..], 1, 4_999, Next::Again(Duration::from_millis(1))),
+            (
+                &at_due[..],
+                1,
+                5_010,
+                Next::Again(Duration::from_micros(1_252_500)),
+            ),
+            (&at_due[..], 0, 5_010, Next::Settled),
+            (
+                &at_due[..],
+                1,
+                9_990,
+                Next::Again(Duration::from_millis(10)),
+            ),
+            (&late_enough[..], 1, 10_010, Next::Settled),
             (&moving[..], 0, 9_410, Next::Again(pause)),
             (&moving[..], 0, 10_100, Next::Again(pause)),
             (

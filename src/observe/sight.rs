@@ -74,6 +74,21 @@ pub(super) fn sight(context: &ScanContext, record: &Record<'_>, read: ReadAt) ->
     }
 }
 
+/// May it be that this sighting proves something: is it an answer with somebody else's canary, or
+/// a record under an owner that its sender may not have?
+pub fn is_suspicious(context: &ScanContext, sighting: &Sighting) -> bool {
+    match sighting.record_type {
+        RecordType::Answer => true,
+        RecordType::Message | RecordType::Fact => sighting.excerpt.is_some(),
+        RecordType::Session => match RunId::parse_session_name(&sighting.record_id) {
+            Some((run, user, _)) if run == context.run => !OpKind::ALL
+                .into_iter()
+                .any(|kind| Some(expected_owner(context, user, kind)) == sighting.owner),
+            Some(_) | None => false,
+        },
+    }
+}
+
 /// Is this session's name one of this run, or its owner a user of this run?
 pub(super) fn is_our_session(context: &ScanContext, id: &str, owner: Option<&str>) -> bool {
     id.starts_with(&context.run.name_prefix()) || is_our_user(context, owner)

@@ -258,7 +258,9 @@ async fn a_store_that_refuses_everything_is_not_asked_for_ever() {
     store.content().quirks.push(Quirk::Overloaded);
     let (sender, _receiver) = mpsc::channel(1_000);
     let mut texts = Texts::default();
-    let scanned = client.scan_once(&context, 1, &sender, &mut texts).await;
+    let scanned = client
+        .scan_once(&context, (1, Reach::New), &sender, &mut texts)
+        .await;
     assert!(scanned.store_gone && !scanned.scan.complete);
     let asked = store.content().message_requests;
     assert!(asked < 100, "{asked}");
