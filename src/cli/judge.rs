@@ -11,7 +11,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 
-use crate::ledger::{self, Ledger, LedgerError, LedgerReader, Manifest};
+use crate::ledger::{self, LedgerError, LedgerReader, Manifest};
 use crate::model::{
     Finding, GeneratorHealth, LagSample, Micros, OpId, OpKind, OpRow, Scan, Trait, UserIx,
 };
@@ -28,7 +28,7 @@ use crate::stats::Latency;
 use super::args::{Cli, JudgeArgs};
 use super::exit::{Exit, Failure};
 use super::output::{self, Output, Place};
-use super::{assemble, control};
+use super::{assemble, control, readback};
 
 /// Note of the ledger: how the drive ended. Absent if the tester was killed.
 pub(super) const DRIVE_END: &str = "drive_end";
@@ -95,22 +95,23 @@ pub(super) fn judge_and_show(
     folder: &Path,
     outputs: &[Output],
 ) -> Result<Exit, Failure> {
-    let judged = judge(folder)?;
-    store(folder, &judged)?;
+    let judged = judge_alone(folder)?;
     show(cli, &judged.report, outputs)?;
     Ok(judged.report.verdict.into())
 }
 
-fn store(folder: &Path, judged: &Judged) -> anyhow::Result<()> {
+/// Judges and stores the judgement while nobody else writes the ledger.
+fn judge_alone(folder: &Path) -> Result<Judged, Failure> {
+    let ledger = readback::claim(folder)?;
+    let judged = judge(folder)?;
     let report = &judged.report;
-    let ledger = Ledger::open_for_append(folder)?;
     ledger.store_judgement(
         report.verdict,
         &report.inconclusive_reasons,
         &judged.findings,
     )?;
     ledger.finish()?;
-    Ok(())
+    Ok(judged)
 }
 
 /// Judges, stores the judgement in the ledger, and gives its findings.
@@ -118,8 +119,7 @@ fn store(folder: &Path, judged: &Judged) -> anyhow::Result<()> {
 /// # Errors
 /// The ledger cannot be read or written.
 pub(super) fn judge_and_store(folder: &Path) -> anyhow::Result<Vec<Finding>> {
-    let judged = judge(folder)?;
-    store(folder, &judged)?;
+    let judged = judge_alone(folder).map_err(|failure| failure.error)?;
     Ok(judged.findings)
 }
 
@@ -176,7 +176,8 @@ pub(super) struct Facts {
 }
 
 fn judge(folder: &Path) -> anyhow::Result<Judged> {
-    let ledger = LedgerReader::open(folder)?;
+    // A run that is still being written is judged as it is at one moment.
+    let ledger = LedgerReader::open(folder)?.hold_still()?;
     let facts = facts(&ledger)?;
     let context = Context {
         run: facts.manifest.run,

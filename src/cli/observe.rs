@@ -8,7 +8,7 @@ use url::Url;
 
 use crate::clock::RunClock;
 use crate::drive::Collector;
-use crate::ledger::{self, Ledger, LedgerReader, Manifest};
+use crate::ledger::{self, LedgerReader, Manifest};
 use crate::live::{self, Phase};
 use crate::observe::{ScanContext, StoreClient};
 use crate::scenario::Scenario;
@@ -27,6 +27,7 @@ pub(super) async fn run(cli: &Cli, args: &ObserveArgs) -> Result<Exit, Failure> 
     let folder = ledger::resolve(&cli.reports, &args.run).map_err(Failure::usage)?;
     let reader = LedgerReader::open(&folder)?;
     let manifest = reader.manifest()?;
+    let ledger = readback::claim(&folder)?;
     let scenario: Scenario = serde_json::from_str(&manifest.scenario_json)
         .context("could not read the scenario in the ledger")?;
     if args.memory.is_none() && scenario.target.url.is_none() {
@@ -35,7 +36,7 @@ pub(super) async fn run(cli: &Cli, args: &ObserveArgs) -> Result<Exit, Failure> 
     let url = store_url(args, &manifest).map_err(Failure::usage)?;
     let context = ScanContext {
         run: manifest.run,
-        baseline: readback::load_baseline(&reader)?,
+        baseline: readback::load_baseline(&reader).map_err(Failure::preflight)?,
         clock: RunClock::resume(UNIX_EPOCH + since_1970(&manifest)),
         users: scenario.users,
         plan: readback::same_plan(&scenario, &manifest),
@@ -48,7 +49,6 @@ pub(super) async fn run(cli: &Cli, args: &ObserveArgs) -> Result<Exit, Failure> 
 
     let signals = signals::listen().context("could not listen to signals")?;
     signals.driving_is_over();
-    let ledger = Ledger::open_for_append(&folder)?;
     ledger.note(judge::FACTS_LISTED, store.can_list_facts())?;
     let (live, _) = if cli.quiet {
         live::quiet()

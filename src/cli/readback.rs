@@ -8,17 +8,36 @@ use anyhow::bail;
 use tokio::sync::mpsc;
 
 use crate::event::Event;
-use crate::ledger::{Ledger, LedgerReader, Manifest};
+use crate::ledger::{Ledger, LedgerError, LedgerReader, Manifest};
 use crate::model::Micros;
 use crate::observe::{Baseline, ScanContext, SettlePlan, StoreClient};
 use crate::plan::Plan;
 use crate::scenario::Scenario;
 use crate::stop::Stop;
 
+use super::exit::Failure;
 use super::judge;
 
 /// Note of the ledger: the baseline has been taken.
 const BASELINE_TAKEN: &str = "baseline_taken";
+
+/// Opens the ledger of an earlier run for writing. Nobody else writes it meanwhile.
+///
+/// # Errors
+/// Another process is writing it: the run goes on, or is being judged (exit 3); or it cannot be
+/// opened.
+pub(super) fn claim(folder: &Path) -> Result<Ledger, Failure> {
+    Ledger::open_for_append(folder).map_err(|error| {
+        let is_in_use = matches!(error, LedgerError::InUse { .. });
+        if !is_in_use {
+            return error.into();
+        }
+        Failure::preflight(anyhow::Error::new(error).context(
+            "could not judge a run that is still going on; wait for its end, or look at it with \
+             `crosswire report`, which writes nothing",
+        ))
+    })
+}
 
 /// Writes down what the store held before the run, so that a later process can tell too.
 ///
