@@ -599,8 +599,8 @@ fn sighting(
         older_run: None,
         excerpt: None,
         first_scan: 1,
-        scan: 3,
-        seen_at: Micros(102_000_000),
+        scan: 1,
+        seen_at: Micros(101_000_000),
         reads: 3,
         control: false,
     }
