@@ -45,7 +45,7 @@ fn list() -> anyhow::Result<String> {
     let mut lines = String::new();
     for (name, text) in scenario::embedded() {
         let description = scenario::parse(name, text, name)?.description;
-        writeln!(lines, "{name:<10}{description}")?;
+        writeln!(lines, "{name:<16}{description}")?;
     }
     Ok(lines)
 }

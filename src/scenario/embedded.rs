@@ -8,6 +8,11 @@ pub fn embedded() -> &'static [(&'static str, &'static str)] {
         ("voice", include_str!("../../scenarios/voice.toml")),
         ("upload", include_str!("../../scenarios/upload.toml")),
         ("staging", include_str!("../../scenarios/staging.toml")),
+        ("overlap", include_str!("../../scenarios/overlap.toml")),
+        (
+            "shared-session",
+            include_str!("../../scenarios/shared-session.toml"),
+        ),
     ]
 }
 
