@@ -209,7 +209,9 @@ proptest! {
             let records = proved.flat_map(|finding| finding.affected);
             let disclosed = records.filter(|record| matches!(record.code,
                 crate::model::Code::WrongOwner | crate::model::Code::ForeignOwner
-                | crate::model::Code::SplitIdentity | crate::model::Code::StaleIdentity));
+                | crate::model::Code::SplitIdentity | crate::model::Code::StaleIdentity)
+                // What is under a stand-in for a while may be on its way home.
+                && record.owner.as_deref() != Some("poc-user"));
             disclosed.map(|record| record.record_id).collect()
         };
         let mut history = History::new(USERS, 2);

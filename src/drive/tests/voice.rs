@@ -293,7 +293,7 @@ async fn a_socket_that_is_closed_between_two_turns_is_told_by_the_next() {
     };
     let (fake, _) = target(hang_up).await;
     let scenario = CALL
-        .replace("think = \"20ms\"", "think = \"300ms\"")
+        .replace("think = \"20ms\"", "think = \"1s\"")
         .replace("turns = 2", "turns = 3");
     let driven = run(&fake.url, &scenario).await;
     let expect = [(Outcome::Ok, Echo::Own), (Outcome::Unsent, Echo::None)];
