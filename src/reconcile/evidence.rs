@@ -196,7 +196,10 @@ impl<'a> Evidence<'a> {
         if member.server_names.contains(session_id) {
             return Some(true);
         }
-        let answered = self.op_of(canary)?.outcome() == Outcome::Ok;
+        let op = self.op_of(canary)?;
+        // Only one of the two answers to a double submit is told, and each may name a session.
+        let twice = op.invocation.traits.has(Trait::DoubleSubmits);
+        let answered = op.outcome() == Outcome::Ok && !twice;
         // Of one session id that two users send, a healthy server makes two sessions.
         let server_named = member.server_named || info.members.len() > 1;
         let names_known = !server_named || (answered && !member.server_names.is_empty());

@@ -175,5 +175,15 @@ mod tests {
             },
             &["session-bleed: m0.1u"],
         );
+        // Of what is sent twice, each request may get a session of its own.
+        check(
+            |history| {
+                server_names(history);
+                let op = history.op(0, 1);
+                op.invocation.traits = op.invocation.traits.with(Trait::DoubleSubmits);
+                history.record("m0.1u").session = Some("77aa".to_owned());
+            },
+            &[],
+        );
     }
 }
