@@ -13,6 +13,8 @@ use crate::model::{Code, RecordType};
 /// Tells the truth about a session that was just made, if its owner is not whose it is.
 pub(super) fn session(engram: &Handle, context: &Context, owner: Option<&str>, cause: Cause) {
     let code = owner_code(&context.session_user, owner);
+    // A second listing shows a split identity by its messages only.
+    let cause = cause.filter(|fault| *fault != FaultKind::SplitOwner);
     if let (Some(code), Some(fault)) = (code, cause) {
         let session = std::sync::Arc::clone(&context.session);
         let mut misowned = engram.misowned();
