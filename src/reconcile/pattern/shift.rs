@@ -20,6 +20,7 @@ struct Link {
     /// Whose text it holds.
     before: OpId,
     begun: Micros,
+    ended: Micros,
 }
 
 /// Puts hints on answers that belong to the request before.
@@ -36,8 +37,9 @@ pub(super) fn hint(drafts: &mut [Draft]) {
         let mut chain = vec![*link];
         let (mut at, mut begun) = (*start, link.begun);
         while let Some((asked, link)) = next.get(&at).and_then(|op| Some((*op, links.get(op)?))) {
-            // Time goes on along a chain, so it ends.
-            if link.begun <= begun {
+            // Time goes on along a chain; only requests that waited for the connection at one time
+            // may have overtaken each other. It ends, as no operation is in it twice.
+            if link.ended <= begun {
                 break;
             }
             chain.push(*link);
@@ -68,13 +70,15 @@ fn links(drafts: &[Draft]) -> BTreeMap<OpId, Link> {
             continue;
         }
         let op = finding.ops.first().copied();
-        let (Some(before), Some(asked), Some((begun, _))) = (op, draft.other, draft.span) else {
+        let (Some(before), Some(asked), Some((begun, ended))) = (op, draft.other, draft.span)
+        else {
             continue;
         };
         let link = Link {
             place,
             before,
             begun,
+            ended,
         };
         if !shown.insert(before) || links.insert(asked, link).is_some() {
             twice.extend([before, asked]);
