@@ -1,6 +1,8 @@
 //! `lost`: acknowledged and never stored.
 
-use crate::model::{Affected, Code, Hint, OpKind, OpRow, RecordType, UserIx};
+use std::collections::BTreeSet;
+
+use crate::model::{Affected, Code, Hint, OpKind, OpRow, RecordType, Role, UserIx};
 
 use super::super::draft::proof;
 use super::super::evidence::{Absence, Evidence};
@@ -25,10 +27,12 @@ impl Check for Lost {
          background task that fails, is cut off by a time limit, or is forgotten. It is said \
          only when the whole store was read, stood still, and the answer is older than the \
          deadline; text that is found under any other owner or in any other session is not lost. \
+         A text with damaged canaries may be the missing one, so that nothing is proved of its session. \
          Nothing is said of operations whose answer never came."
     }
 
     fn check(&self, evidence: &Evidence<'_>) -> Vec<Draft> {
+        let damaged = damaged_sessions(evidence);
         evidence
             .own_ops()
             .filter(|op| evidence.absence(op) == Absence::Proved)
@@ -37,12 +41,31 @@ impl Check for Lost {
                     user,
                     assistant,
                     all,
-                } => Some(turn(evidence, op, (user, assistant, all))),
+                } => {
+                    let mut draft = turn(evidence, op, (user, assistant, all));
+                    let names = evidence.names_of(op.invocation.op.session);
+                    if user && names.iter().any(|name| damaged.contains(name.as_str())) {
+                        draft.finding.proof = proof(false);
+                    }
+                    Some(draft)
+                }
                 Missing::Document => Some(document(evidence, op)),
                 Missing::Nothing | Missing::Blocks(_) => None,
             })
             .collect()
     }
+}
+
+/// Sessions with a text of which nobody can tell whose it is: it may be the one that is missing.
+fn damaged_sessions<'a>(evidence: &Evidence<'a>) -> BTreeSet<&'a str> {
+    let texts = evidence.records.iter().filter(|record| {
+        let sighting = record.sighting;
+        let text = sighting.record_type == RecordType::Message && sighting.role != Role::Assistant;
+        text && record.newest && sighting.damaged && record.canaries.is_empty()
+    });
+    texts
+        .filter_map(|record| record.sighting.session.as_deref())
+        .collect()
 }
 
 fn turn(evidence: &Evidence<'_>, op: &OpRow, (user, assistant, all): (bool, bool, bool)) -> Draft {
@@ -146,6 +169,18 @@ mod tests {
                 &[],
             );
         }
+    }
+
+    #[test]
+    fn a_damaged_text_may_be_the_missing_one() {
+        check(
+            |history| {
+                let record = history.record("m0.1u");
+                record.canaries.clear();
+                record.damaged = true;
+            },
+            &["lost?: no s0.1", "unattributable?: m0.1u"],
+        );
     }
 
     #[test]
