@@ -629,6 +629,7 @@ fn is_copy_candidate(state: &State<'_>) -> bool {
     state.newest
         && !state.exact.is_empty()
         && (state.is(RecordType::Message) || state.is(RecordType::Fact))
+        && !matches!(state.own, Own::User(owner) if !state.users().contains(&owner))
 }
 
 fn same_place(a: &State<'_>, b: &State<'_>) -> bool {

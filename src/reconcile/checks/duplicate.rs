@@ -6,6 +6,7 @@ use crate::model::{CanaryId, Code, OpId, Proof, RecordType, Role, Trait, UserIx}
 
 use super::super::draft::{Group, Groups, proof};
 use super::super::evidence::Evidence;
+use super::super::owner::Owner;
 use super::super::reading::Record;
 use super::super::{Draft, wording};
 use super::Check;
@@ -91,7 +92,7 @@ fn by_place<'e, 'a>(evidence: &'e Evidence<'a>) -> Groups<'e, 'a, Place<'e>> {
     });
     for record in stored {
         let sender = record.users().next();
-        if !sender.is_some_and(|sender| evidence.has(sender)) {
+        if !sender.is_some_and(|sender| evidence.has(sender)) || is_astray(record) {
             continue;
         }
         let sighting = record.sighting;
@@ -114,6 +115,14 @@ fn by_place<'e, 'a>(evidence: &'e Evidence<'a>) -> Groups<'e, 'a, Place<'e>> {
             .push((record, None));
     }
     places
+}
+
+/// Is it under another user than any who sent it? Then it is a mix-up, however often it is there.
+fn is_astray(record: &Record<'_>) -> bool {
+    match record.owner {
+        Owner::User(owner) => record.users().all(|sender| sender != owner),
+        Owner::Placeholder(_) | Owner::Nobody | Owner::Foreign(_) => false,
+    }
 }
 
 /// All copies of each text but the first. Without roles, question and answer may be equal
