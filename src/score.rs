@@ -227,9 +227,10 @@ fn explained(findings: &[Finding]) -> impl Iterator<Item = &Affected> {
         })
 }
 
-/// A damaged canary proves nothing, so that a record has one is only ever suggested.
-fn is_claim(finding: &Finding) -> bool {
-    finding.proof == Proof::Proved || finding.code == Code::Unattributable
+/// Does a finding claim something? What is proved does; that a canary is damaged or that a record
+/// came late is only ever suggested.
+pub fn is_claim(finding: &Finding) -> bool {
+    finding.proof == Proof::Proved || matches!(finding.code, Code::Unattributable | Code::Late)
 }
 
 fn record_of_line(line: &TruthLine) -> Record {

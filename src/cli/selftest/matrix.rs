@@ -3,7 +3,7 @@
 //!
 //! To add one: a row here, and a scenario beside it if it needs a workload that none has.
 
-use crate::model::{Code, Pattern};
+use crate::model::{Code, Pattern, Trait};
 use crate::score::RootsPer;
 
 /// One thing to try.
@@ -23,6 +23,9 @@ pub(super) struct Row {
     pub pattern: Option<Pattern>,
     /// How each run should end.
     pub exit: u8,
+    /// The trait that the workload lacks, so that the fault must stay unseen and its class be told
+    /// as not looked for.
+    pub blind: Option<Trait>,
 }
 
 /// A scenario that is made for finding something in a few seconds.
@@ -35,7 +38,19 @@ pub(super) struct Workload {
 }
 
 const CHAT: Workload = workload("chat", include_str!("scenarios/chat.toml"));
+const TURNS: Workload = workload("turns", include_str!("scenarios/turns.toml"));
+const LETTERS: Workload = workload("letters", include_str!("scenarios/letters.toml"));
+const RECALL: Workload = workload("recall", include_str!("scenarios/recall.toml"));
+const HAND_OVER: Workload = workload("hand-over", include_str!("scenarios/hand-over.toml"));
+const ALTERNATING: Workload = workload("alternating", include_str!("scenarios/alternating.toml"));
+const OVERLAP: Workload = workload("overlap", include_str!("scenarios/overlap.toml"));
+const VISITS: Workload = workload("visits", include_str!("scenarios/visits.toml"));
+const GATEWAY: Workload = workload("gateway", include_str!("scenarios/gateway.toml"));
 const UPLOADS: Workload = workload("uploads", include_str!("scenarios/uploads.toml"));
+const OWN_FILES: Workload = workload("own-files", include_str!("scenarios/own-files.toml"));
+const SAME_FILE: Workload = workload("same-file", include_str!("scenarios/same-file.toml"));
+const SLOW: Workload = workload("slow", include_str!("scenarios/slow.toml"));
+const PACED: Workload = workload("paced", include_str!("scenarios/paced.toml"));
 const VOICE: Workload = workload("voice", include_str!("scenarios/voice.toml"));
 const ALL_KINDS: Workload = workload("all", include_str!("scenarios/all.toml"));
 const CLEAN: Workload = workload("clean", include_str!("scenarios/clean.toml"));
@@ -62,7 +77,20 @@ const fn fault(
         roots: RootsPer::Session,
         pattern: None,
         exit: 1,
+        blind: None,
     }
+}
+
+/// A fault that a workload without this trait does not show.
+const fn blind(
+    name: &'static str,
+    faults: &'static [&'static str],
+    scenario: Workload,
+    lacking: Trait,
+) -> Row {
+    let mut row = fault(name, faults, scenario, &[]).exit(0);
+    row.blind = Some(lacking);
+    row
 }
 
 impl Row {
@@ -81,9 +109,16 @@ impl Row {
         self
     }
 
-    /// Is there nothing to find?
+    /// Is nothing wrong at all, so that clean records are what is counted?
     pub(super) fn is_clean(&self) -> bool {
-        self.codes.is_empty()
+        self.faults.is_empty()
+    }
+
+    /// Must three runs be right, whatever is wrong in each?
+    pub(super) fn is_of_runs(&self) -> bool {
+        let whole = matches!(self.roots, RootsPer::Run(_));
+        let says_one_thing = whole || self.pattern.is_some() || self.codes.is_empty();
+        says_one_thing && self.blind.is_none() && !self.is_clean()
     }
 }
 
@@ -105,7 +140,34 @@ pub(super) const MATRIX: &[Row] = &[
     )
     .roots(RootsPer::Operation)
     .pattern(Pattern::Swap),
+    fault(
+        "reused-object",
+        &["reused-object"],
+        CHAT,
+        &[Code::WrongOwner],
+    )
+    .pattern(Pattern::LateBinding),
     fault("global-user", &["global-user"], CHAT, &[Code::WrongOwner]).pattern(Pattern::Latch),
+    fault(
+        "inherited-context",
+        &["inherited-context"],
+        CHAT,
+        &[Code::WrongOwner],
+    )
+    .pattern(Pattern::Latch),
+    fault(
+        "colliding-ids",
+        &["colliding-ids"],
+        VISITS,
+        &[Code::WrongOwner],
+    ),
+    fault(
+        "first-writer-owns",
+        &["first-writer-owns"],
+        ALTERNATING,
+        &[Code::WrongOwner],
+    )
+    .roots(RootsPer::Operation),
     fault(
         "foreign-answer",
         &["foreign-answer:rate=0.3"],
@@ -114,9 +176,44 @@ pub(super) const MATRIX: &[Row] = &[
     )
     .roots(RootsPer::Record),
     fault(
+        "split-owner",
+        &["split-owner"],
+        TURNS,
+        &[Code::SplitIdentity],
+    ),
+    fault(
+        "stale-login",
+        &["stale-login"],
+        HAND_OVER,
+        &[Code::StaleIdentity],
+    )
+    .roots(RootsPer::Operation),
+    fault(
+        "stale-connection",
+        &["stale-connection"],
+        GATEWAY,
+        &[Code::ResponseBleed],
+    )
+    .roots(RootsPer::Record)
+    .pattern(Pattern::Shift),
+    fault(
         "crossed-sockets",
         &["crossed-sockets"],
         VOICE,
+        &[Code::ResponseBleed],
+    )
+    .roots(RootsPer::Record),
+    fault(
+        "global-retrieval",
+        &["global-retrieval"],
+        RECALL,
+        &[Code::ResponseBleed],
+    )
+    .roots(RootsPer::Record),
+    fault(
+        "shared-cache",
+        &["shared-cache"],
+        RECALL,
         &[Code::ResponseBleed],
     )
     .roots(RootsPer::Record),
@@ -144,6 +241,19 @@ pub(super) const MATRIX: &[Row] = &[
     .roots(RootsPer::Operation),
     fault("mix-chunks", &["mix-chunks"], UPLOADS, &[Code::ChunkMix]).roots(RootsPer::Record),
     fault(
+        "shared-file",
+        &["shared-file"],
+        SAME_FILE,
+        &[Code::WrongOwner, Code::PartialIngest],
+    )
+    .roots(RootsPer::Uncounted),
+    fault(
+        "lose-chunk",
+        &["lose-chunk:rate=0.5"],
+        UPLOADS,
+        &[Code::PartialIngest],
+    ),
+    fault(
         "drop-after-ack",
         &["drop-after-ack:rate=0.3"],
         CHAT,
@@ -151,12 +261,23 @@ pub(super) const MATRIX: &[Row] = &[
     )
     .roots(RootsPer::Operation)
     .pattern(Pattern::Silent),
+    fault("wedge", &["wedge"], CHAT, &[Code::Lost])
+        .roots(RootsPer::Operation)
+        .pattern(Pattern::Stall),
     fault(
-        "lose-chunk",
-        &["lose-chunk:rate=0.5"],
-        UPLOADS,
-        &[Code::PartialIngest],
-    ),
+        "length-limit",
+        &["length-limit:limit=1000"],
+        LETTERS,
+        &[Code::Lost],
+    )
+    .roots(RootsPer::Operation),
+    fault(
+        "last-two-turns",
+        &["last-two-turns"],
+        OVERLAP,
+        &[Code::Lost, Code::Duplicate],
+    )
+    .roots(RootsPer::Uncounted),
     fault(
         "double-write",
         &["double-write:rate=0.3"],
@@ -165,6 +286,37 @@ pub(super) const MATRIX: &[Row] = &[
     )
     .roots(RootsPer::Operation),
     fault(
+        "reorder-writes",
+        &["reorder-writes:rate=0.3:delay=500ms"],
+        TURNS,
+        &[Code::Reordered],
+    )
+    .roots(RootsPer::Session),
+    fault("truncate", &["truncate"], LETTERS, &[Code::Torn]).roots(RootsPer::Operation),
+    fault(
+        "flip-bytes",
+        &["flip-bytes:rate=0.3"],
+        CHAT,
+        &[Code::Altered],
+    )
+    .roots(RootsPer::Operation),
+    fault(
+        "replay-old-run",
+        &["replay-old-run:rate=0.3"],
+        CHAT,
+        &[Code::Resurrected],
+    )
+    .roots(RootsPer::Record),
+    fault("invent", &["invent:rate=0.3"], CHAT, &[Code::Phantom]).roots(RootsPer::Record),
+    fault(
+        "damage-canary",
+        &["damage-canary:rate=0.3"],
+        CHAT,
+        &[Code::Unattributable],
+    )
+    .roots(RootsPer::Record)
+    .exit(4),
+    fault(
         "store-then-fail",
         &["store-then-fail:rate=0.3"],
         CHAT,
@@ -172,6 +324,49 @@ pub(super) const MATRIX: &[Row] = &[
     )
     .roots(RootsPer::Operation)
     .exit(0),
+    fault("slow-store", &["slow-store"], SLOW, &[Code::Late])
+        .roots(RootsPer::Operation)
+        .exit(0),
+    fault("page-lost", &["page-lost"], CHAT, &[]).exit(4),
+];
+
+/// Each fault that only one trait shows, against a workload that lacks it: what the full self-test
+/// tries beside.
+pub(super) const UNSEEN: &[Row] = &[
+    blind("no same words", &["shared-cache"], CHAT, Trait::SameWords),
+    blind(
+        "no early question",
+        &["global-retrieval"],
+        CHAT,
+        Trait::AskBeforeTelling,
+    ),
+    blind(
+        "no same file",
+        &["shared-file"],
+        OWN_FILES,
+        Trait::SameFileName,
+    ),
+    blind("no server ids", &["colliding-ids"], CHAT, Trait::ServerIds),
+    blind("no hand-over", &["stale-login"], CHAT, Trait::HandOver),
+    blind(
+        "no shared session",
+        &["first-writer-owns"],
+        CHAT,
+        Trait::SharedSession,
+    ),
+    blind("no cancels", &["stale-connection"], CHAT, Trait::Cancels),
+    blind(
+        "no overlap",
+        &["last-two-turns"],
+        PACED,
+        Trait::SessionOverlap,
+    ),
+    blind(
+        "no long texts",
+        &["length-limit:limit=1000"],
+        CHAT,
+        Trait::LongTexts,
+    ),
 ];
 
 #[cfg(test)]
@@ -179,13 +374,13 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::lab::FaultSpec;
+    use crate::lab::{FaultKind, FaultSpec};
     use crate::scenario;
 
     #[test]
     fn every_row_has_its_own_name_and_plants_what_the_lab_knows() {
         let mut names = BTreeSet::new();
-        for row in MATRIX {
+        for row in MATRIX.iter().chain(UNSEEN) {
             assert!(names.insert(row.name), "{} is there twice", row.name);
             for fault in row.faults {
                 assert!(fault.parse::<FaultSpec>().is_ok(), "{fault}");
@@ -194,8 +389,30 @@ mod tests {
     }
 
     #[test]
+    fn every_fault_that_a_workload_does_not_show_is_shown_by_another() {
+        for row in UNSEEN {
+            let seen = |other: &&Row| other.faults == row.faults && !other.codes.is_empty();
+            let seen = MATRIX.iter().find(seen).map(|other| other.scenario);
+            assert!(row.blind.is_some() && seen.is_some(), "{}", row.name);
+            assert_ne!(seen, Some(row.scenario), "{}", row.name);
+        }
+    }
+
+    #[test]
+    fn every_fault_has_a_row() {
+        let kind = |fault: &&str| fault.parse::<FaultSpec>().unwrap().kind;
+        let planted: Vec<FaultKind> = MATRIX
+            .iter()
+            .flat_map(|row| row.faults.iter().map(kind))
+            .collect();
+        for fault in FaultKind::ALL {
+            assert!(planted.contains(&fault), "{fault}");
+        }
+    }
+
+    #[test]
     fn every_workload_is_valid_and_for_the_lab() {
-        for row in MATRIX {
+        for row in MATRIX.iter().chain(UNSEEN) {
             let Workload { name, text } = row.scenario;
             let valid = scenario::parse(name, text, name).unwrap();
             assert_eq!(valid.target.url, None, "{name}");

@@ -23,7 +23,7 @@ use super::args::{Cli, SelftestArgs};
 use super::exit::{Exit, Failure};
 use super::output::{self, Output, Place};
 use super::{settings, signals};
-use matrix::{MATRIX, Row};
+use matrix::{MATRIX, Row, UNSEEN};
 use tally::Wanted;
 use trial::{Bench, Trial};
 
@@ -68,7 +68,7 @@ struct Campaign {
 /// A flag is not valid, or the runs' folder cannot be made.
 pub(super) async fn run(cli: &Cli, args: &SelftestArgs) -> Result<Exit, Failure> {
     let outputs = output::parse_outputs(&args.outputs).map_err(Failure::usage)?;
-    let rows = chosen(&args.faults).map_err(Failure::usage)?;
+    let rows = chosen(args).map_err(Failure::usage)?;
     let signals = signals::listen().context("could not listen to signals")?;
     let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let cpus = u32::try_from(cpus).unwrap_or(u32::MAX);
@@ -117,20 +117,25 @@ pub(super) async fn run(cli: &Cli, args: &SelftestArgs) -> Result<Exit, Failure>
     })
 }
 
-/// The rows that were asked for by name; all of them where none was.
-fn chosen(names: &[String]) -> anyhow::Result<Vec<Row>> {
-    let known = || MATRIX.iter().map(|row| row.name);
+/// The rows that were asked for by name; where none was the matrix, and with `--full` what cannot be
+/// seen, too.
+fn chosen(args: &SelftestArgs) -> anyhow::Result<Vec<Row>> {
+    let names = &args.faults;
+    let all = || MATRIX.iter().chain(UNSEEN);
     for name in names {
-        if !known().any(|row| row == name) {
-            let all: Vec<&str> = known().collect();
+        if !all().any(|row| row.name == name) {
+            let all: Vec<&str> = all().map(|row| row.name).collect();
             bail!(
                 "there is no `--fault {name}` to try: one of {}",
                 all.join("; ")
             );
         }
     }
-    let wanted = |row: &&Row| names.is_empty() || names.iter().any(|name| name == row.name);
-    Ok(MATRIX.iter().filter(wanted).copied().collect())
+    let wanted = |row: &&Row| {
+        let chosen = names.iter().any(|name| name == row.name);
+        chosen || names.is_empty() && (args.full || row.blind.is_none())
+    };
+    Ok(all().filter(wanted).copied().collect())
 }
 
 fn make_folder() -> anyhow::Result<PathBuf> {
@@ -170,11 +175,11 @@ async fn carry_out_row(campaign: &Campaign, row: &Row) -> SelfTestRow {
     let mut sum = tally::begin(row, campaign.wanted);
     let mut only_busy = true;
     let mut seed = 1;
-    while tally::wants_more(&sum, campaign.wanted) && Instant::now() < campaign.end {
+    while tally::wants_more(row, &sum, campaign.wanted) && Instant::now() < campaign.end {
         match trial::run(&campaign.bench, row, seed).await {
             Ok(trial) => {
                 only_busy &= trial.exit == Some(row.exit) || trial.machine_was_busy();
-                tally::add(&mut sum, &trial);
+                tally::add(row, &mut sum, &trial);
                 put_away(&trial);
             }
             Err(error) => {
@@ -254,10 +259,22 @@ mod tests {
 
     #[test]
     fn rows_are_chosen_by_name() {
-        assert_eq!(chosen(&[]).unwrap().len(), MATRIX.len());
-        let one = chosen(&["late-binding".to_owned()]).unwrap();
+        let mut args = SelftestArgs {
+            quick: false,
+            full: false,
+            faults: Vec::new(),
+            jobs: None,
+            outputs: Vec::new(),
+        };
+        assert_eq!(chosen(&args).unwrap().len(), MATRIX.len());
+        args.full = true;
+        let all = MATRIX.len() + UNSEEN.len();
+        assert_eq!(chosen(&args).unwrap().len(), all);
+        args.faults = vec!["late-binding".to_owned()];
+        let one = chosen(&args).unwrap();
         assert_eq!(one.len(), 1);
-        let error = chosen(&["late".to_owned()]).unwrap_err().to_string();
+        args.faults = vec!["late".to_owned()];
+        let error = chosen(&args).unwrap_err().to_string();
         assert!(error.contains("clean; late-binding"), "{error}");
     }
 }

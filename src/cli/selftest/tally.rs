@@ -34,7 +34,11 @@ pub(super) fn begin(row: &Row, wanted: Wanted) -> SelfTestRow {
         codes: row.codes.to_vec(),
         runs: 0,
         affected: 0,
-        wanted: if row.is_clean() { 0 } else { wanted.affected },
+        wanted: if row.codes.is_empty() {
+            0
+        } else {
+            wanted.affected
+        },
         clean: 0,
         clean_wanted: if row.is_clean() { wanted.clean } else { 0 },
         found: 0,
@@ -54,15 +58,15 @@ pub(super) fn begin(row: &Row, wanted: Wanted) -> SelfTestRow {
 }
 
 /// Is one more run needed?
-pub(super) fn wants_more(row: &SelfTestRow, wanted: Wanted) -> bool {
+pub(super) fn wants_more(of: &Row, row: &SelfTestRow, wanted: Wanted) -> bool {
     let short = row.affected < row.wanted || row.clean < row.clean_wanted;
-    // What is right must be so in at least one run, and in three where a run has one root.
-    let few = row.runs < wanted.runs_min && !row.codes.is_empty();
+    // What is right must be so in at least one run, and in three where each run says one thing.
+    let few = row.runs < wanted.runs_min && of.is_of_runs();
     row.runs == 0 || (row.runs < wanted.runs_max && (short || few))
 }
 
 /// Adds a run.
-pub(super) fn add(row: &mut SelfTestRow, trial: &Trial) {
+pub(super) fn add(of: &Row, row: &mut SelfTestRow, trial: &Trial) {
     let count = |records: usize| u64::try_from(records).unwrap_or(u64::MAX);
     row.runs += 1;
     row.affected += trial.affected;
@@ -85,6 +89,14 @@ pub(super) fn add(row: &mut SelfTestRow, trial: &Trial) {
     row.exit_right += u32::from(trial.exit == Some(row.exit));
     if trial.exit != Some(row.exit) {
         row.reasons.push(exit_reason(trial));
+    }
+    if let Some(lacking) = of.blind.filter(|lacking| !trial.says_untried(*lacking)) {
+        row.exit_right = row.exit_right.saturating_sub(1);
+        row.reasons.push(format!(
+            "run {} does not say that it had no {}",
+            trial.report.run_id,
+            lacking.name()
+        ));
     }
     if !trial.other_codes.is_empty() {
         let codes: Vec<&str> = trial.other_codes.iter().map(|code| code.name()).collect();

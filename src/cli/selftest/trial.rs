@@ -13,7 +13,7 @@ use tokio::process::Command;
 
 use crate::cli::lab_child::TRUTH_FILE;
 use crate::ledger::LedgerReader;
-use crate::model::{Code, Finding, InconclusiveReason, Pattern, Proof};
+use crate::model::{Code, Finding, InconclusiveReason, Pattern, Trait};
 use crate::report::{self, Report};
 use crate::score::{self, Score, TruthLine};
 
@@ -128,8 +128,11 @@ pub(super) async fn run(bench: &Bench, row: &Row, seed: u64) -> anyhow::Result<T
 fn scored(row: &Row, report: Report, exit: Option<u8>) -> anyhow::Result<Trial> {
     let folder = PathBuf::from(&report.run_folder);
     let truth = truth(&folder)?;
-    let findings = LedgerReader::open(&folder)?.findings()?;
-    let claims = || findings.iter().filter(|f| f.proof == Proof::Proved);
+    let mut findings = LedgerReader::open(&folder)?.findings()?;
+    // A busy machine is late by itself: that counts only where it was planted.
+    let planted = row.codes.contains(&Code::Late);
+    findings.retain(|finding| planted || finding.code != Code::Late);
+    let claims = || findings.iter().filter(|finding| score::is_claim(finding));
     let mut other_codes: Vec<Code> = claims().map(|finding| finding.code).collect();
     other_codes.retain(|code| !row.codes.contains(code));
     other_codes.sort_unstable();
@@ -166,6 +169,12 @@ impl Trial {
         self.report
             .inconclusive_reasons
             .contains(&InconclusiveReason::GeneratorSaturated)
+    }
+
+    /// Does the report tell the trait as one that no operation had?
+    pub(super) fn says_untried(&self, lacking: Trait) -> bool {
+        let mut untried = self.report.not_tried.iter();
+        untried.any(|untried| untried.name == lacking)
     }
 
     /// Records that nothing was wrong with.
