@@ -450,6 +450,8 @@ fn manifest(scenario: &Scenario) -> Result<Manifest> {
         target: "http://127.0.0.1:1".to_owned(),
         memory: Some("http://127.0.0.1:2".to_owned()),
         lab_faults: Vec::new(),
+        lab_quirks: Vec::new(),
+        lab_profile: None,
         planned: BTreeMap::from(OpKind::ALL.map(|kind| (kind, None))),
         generator_cpus: 2,
     })

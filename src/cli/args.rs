@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::lab::{Profile, QuirkKind};
 
 /// Tells whether an AI backend keeps its users apart under load.
 #[derive(Debug, Parser)]
@@ -103,6 +106,12 @@ pub(super) struct RunArgs {
     /// `NAME[:rate=0.01][:window=2ms][:from=N][:after=N][:delay=7s][:limit=N]`
     #[arg(long = "lab-fault", value_name = "FAULT")]
     pub lab_faults: Vec<String>,
+    /// An oddity of the embedded lab that is no fault; repeatable
+    #[arg(long = "lab-quirk", value_name = "QUIRK", value_parser = quirk_names())]
+    pub lab_quirks: Vec<String>,
+    /// Whose behaviour the embedded lab has: `f878ddb` is a public snapshot with known faults
+    #[arg(long, value_name = "PROFILE", value_parser = profile_names())]
+    pub lab_profile: Option<String>,
     /// First send some of the sessions one operation at a time, to tell races from what is always
     /// wrong
     #[arg(long)]
@@ -185,6 +194,12 @@ pub(super) struct LabArgs {
     /// `NAME[:rate=0.01][:window=2ms][:from=N][:after=N][:delay=7s][:limit=N]`
     #[arg(long = "lab-fault", alias = "fault", value_name = "FAULT")]
     pub faults: Vec<String>,
+    /// An oddity that is no fault; repeatable
+    #[arg(long = "lab-quirk", alias = "quirk", value_name = "QUIRK", value_parser = quirk_names())]
+    pub quirks: Vec<String>,
+    /// Whose behaviour the lab has: `f878ddb` is a public snapshot with known faults
+    #[arg(long, alias = "lab-profile", value_name = "PROFILE", value_parser = profile_names())]
+    pub profile: Option<String>,
     /// Write what really went wrong to this file, one JSON line a record
     #[arg(long, value_name = "FILE")]
     pub truth: Option<PathBuf>,
@@ -224,6 +239,14 @@ pub(super) enum ScenarioCommand {
     },
     /// Print the JSON Schema of scenario files, for editors
     Schema,
+}
+
+fn quirk_names() -> PossibleValuesParser {
+    PossibleValuesParser::new(QuirkKind::ALL.map(QuirkKind::name))
+}
+
+fn profile_names() -> PossibleValuesParser {
+    PossibleValuesParser::new(Profile::ALL.map(Profile::name))
 }
 
 #[cfg(test)]

@@ -62,7 +62,7 @@ pub(super) async fn run(
         &format!("control  run {run}: some of the sessions, one operation at a time"),
     );
     let (prepared, lab) = run::make_ready(args, scenario.clone(), seed, run, &folder).await?;
-    carry_out(&prepared, &args.lab_faults, signals).await?;
+    carry_out(&prepared, args, signals).await?;
     if let Some(lab) = lab {
         lab.end().await?;
     }
@@ -72,15 +72,11 @@ pub(super) async fn run(
     Ok(ControlArm { run, rounds })
 }
 
-async fn carry_out(
-    prepared: &Prepared,
-    lab_faults: &[String],
-    signals: &Signals,
-) -> Result<(), Failure> {
+async fn carry_out(prepared: &Prepared, args: &RunArgs, signals: &Signals) -> Result<(), Failure> {
     let Some(store) = &prepared.store else {
         return Err(Failure::usage(anyhow!("`--control` needs a memory store")));
     };
-    let ledger = run::open_ledger(prepared, &run::manifest(prepared, lab_faults)?)?;
+    let ledger = run::open_ledger(prepared, &run::manifest(prepared, args)?)?;
     let (events, queue) = Collector::queue();
     let context = run::scan_context(prepared);
     let (follower, go_on) = observe::follow(store, &context);

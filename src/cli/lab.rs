@@ -10,7 +10,7 @@ use tokio::io::AsyncReadExt;
 use crate::lab::{self, FaultSpec, LabConfig, LogTarget};
 use crate::stop::StopLevel;
 
-use super::args::LabArgs;
+use super::args::{LabArgs, RunArgs};
 use super::exit::{Exit, Failure};
 use super::lab_child::LabAddress;
 use super::{output, signals};
@@ -21,9 +21,14 @@ use super::{output, signals};
 /// A fault is unknown, a port is taken, or a file cannot be written.
 pub(super) async fn run(args: &LabArgs) -> Result<Exit, Failure> {
     let faults = parse_faults(&args.faults).map_err(Failure::usage)?;
+    let quirks = args.quirks.iter().map(|name| name.parse());
+    let quirks = quirks.collect::<Result<_, _>>().map_err(Failure::usage)?;
+    let profile = args.profile.as_deref().map(str::parse).transpose();
     let config = LabConfig {
         port: args.port,
         faults,
+        quirks,
+        profile: profile.map_err(Failure::usage)?.unwrap_or_default(),
         truth: args.truth.clone(),
         answer_status: args.answer,
         log: args.log.clone().map_or(LogTarget::Stderr, LogTarget::Path),
@@ -63,6 +68,19 @@ pub(super) fn parse_faults(values: &[String]) -> anyhow::Result<Vec<FaultSpec>> 
                 .parse()
                 .with_context(|| format!("could not use `--lab-fault {value}`"))
         })
+        .collect()
+}
+
+/// What the embedded lab of a run is started with.
+pub(super) fn arguments(args: &RunArgs) -> Vec<String> {
+    let faults = args.lab_faults.iter().map(|fault| ("--lab-fault", fault));
+    let quirks = args.lab_quirks.iter().map(|quirk| ("--lab-quirk", quirk));
+    let profile = args
+        .lab_profile
+        .iter()
+        .map(|profile| ("--profile", profile));
+    let all = faults.chain(quirks).chain(profile);
+    all.flat_map(|(flag, value)| [flag.to_owned(), value.clone()])
         .collect()
 }
 

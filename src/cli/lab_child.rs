@@ -40,19 +40,17 @@ pub(super) struct LabChild {
     pub address: LabAddress,
 }
 
-/// Starts a lab on free ports with these faults. Its log and its truth go into `folder`.
+/// Starts a lab on free ports with these arguments. Its log and its truth go into `folder`.
 ///
 /// # Errors
 /// The process could not be started or did not say where it listens.
-pub(super) async fn start(faults: &[String], folder: &Path) -> anyhow::Result<LabChild> {
+pub(super) async fn start(arguments: &[String], folder: &Path) -> anyhow::Result<LabChild> {
     let own_binary = std::env::current_exe().context("could not find the own binary")?;
     let mut command = Command::new(own_binary);
     command.arg("lab").arg("--until-stdin-closes");
     command.arg("--truth").arg(folder.join(TRUTH_FILE));
     command.arg("--log").arg(folder.join(LOG_FILE));
-    for fault in faults {
-        command.arg("--lab-fault").arg(fault);
-    }
+    command.args(arguments);
     command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -113,7 +113,7 @@ pub(super) async fn make_ready(
     let lab = if scenario.target.url.is_none() {
         std::fs::create_dir_all(folder)
             .with_context(|| format!("could not make the run folder {}", folder.display()))?;
-        Some(lab_child::start(&args.lab_faults, folder).await?)
+        Some(lab_child::start(&lab::arguments(args), folder).await?)
     } else {
         None
     };
@@ -186,7 +186,7 @@ async fn carry_out(
     control: Option<&ControlArm>,
     (signals, outputs): (&Signals, &[Output]),
 ) -> Result<Exit, Failure> {
-    let manifest = manifest(prepared, &args.lab_faults)?;
+    let manifest = manifest(prepared, args)?;
     let ledger = open_ledger(prepared, &manifest)?;
     if let Some(control) = control {
         ledger.note(judge::CONTROL_ARM, control)?;
@@ -267,7 +267,7 @@ async fn read_back(
     readback::settle(store, &context, folder, fresh, events, &mut stop).await
 }
 
-pub(super) fn manifest(prepared: &Prepared, lab_faults: &[String]) -> anyhow::Result<Manifest> {
+pub(super) fn manifest(prepared: &Prepared, args: &RunArgs) -> anyhow::Result<Manifest> {
     let epoch = prepared.clock.epoch_wall();
     let since_1970 = epoch
         .duration_since(std::time::UNIX_EPOCH)
@@ -284,7 +284,9 @@ pub(super) fn manifest(prepared: &Prepared, lab_faults: &[String]) -> anyhow::Re
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
         target: prepared.addresses.target.to_string(),
         memory: prepared.addresses.memory.as_ref().map(Url::to_string),
-        lab_faults: lab_faults.to_vec(),
+        lab_faults: args.lab_faults.clone(),
+        lab_quirks: args.lab_quirks.clone(),
+        lab_profile: args.lab_profile.clone(),
         planned: prepared.plan.planned_ops(),
         generator_cpus: u32::try_from(cpus).unwrap_or(u32::MAX),
     })

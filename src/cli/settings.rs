@@ -137,10 +137,15 @@ pub(super) fn resolve(args: &RunArgs) -> anyhow::Result<Scenario> {
     let scenario = scenario::parse_with(&source.name, &source.text, &source.file, &overrides)?;
     if let Some(url) = &scenario.target.url {
         hosts::check_host("target", url, &args.allow_hosts)?;
-        if !args.lab_faults.is_empty() {
+        let for_lab = [
+            ("--lab-fault", !args.lab_faults.is_empty()),
+            ("--lab-quirk", !args.lab_quirks.is_empty()),
+            ("--lab-profile", args.lab_profile.is_some()),
+        ];
+        if let Some((flag, _)) = for_lab.into_iter().find(|(_, is_given)| *is_given) {
             bail!(
-                "`--lab-fault` is for the embedded lab, but the target is {url}: leave out the \
-                 target, or start that lab with the fault"
+                "`{flag}` is for the embedded lab, but the target is {url}: leave out the \
+                 target, or start that lab with it"
             );
         }
     }

@@ -8,14 +8,18 @@
     reason = "the two servers run in tasks of their own"
 )]
 
+mod doors;
 mod engram;
 mod exchange;
 mod faults;
 mod lines;
 mod pool;
+mod profile;
 mod queue;
+mod quirks;
 mod races;
 mod stamp;
+mod strangers;
 mod truth;
 mod zep;
 
@@ -27,21 +31,24 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::http::StatusCode;
-use axum::serve::ListenerExt;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
+use self::doors::Doors;
 use self::engram::Engram;
 use self::lines::{Lines, LinesEnd};
+use self::quirks::Quirks;
 use self::stamp::Dice;
 use self::truth::Truth;
 use self::zep::Store;
 use crate::stop::{Stop, StopLevel};
 
 pub use self::faults::{FaultKind, FaultSpec, FaultSpecError};
+pub use self::profile::{Profile, ProfileError};
+pub use self::quirks::{QuirkError, QuirkKind};
 
 /// Connections that may wait to be accepted.
 const BACKLOG: u32 = 4_096;
@@ -69,6 +76,10 @@ pub struct LabConfig {
     pub port: Option<u16>,
     /// Faults to plant; none for a lab that is right.
     pub faults: Vec<FaultSpec>,
+    /// Oddities that are no faults.
+    pub quirks: Vec<QuirkKind>,
+    /// Whose behaviour it has.
+    pub profile: Profile,
     /// Where every record that came out wrong is written, as JSON lines; the file is replaced.
     pub truth: Option<PathBuf>,
     /// Answer every API request of the backend with this status, health apart.
@@ -161,24 +172,39 @@ pub async fn start(config: LabConfig) -> Result<Lab, LabError> {
     let dice = Arc::new(Dice::new());
     let pages_lost = config.faults.iter().find(|f| f.kind == FaultKind::PageLost);
     let pages_lost = pages_lost.map_or(0.0, |fault| fault.rate);
-    let store = Arc::new(Store::new(Arc::clone(&dice), pages_lost));
+    let quirks = Quirks(config.quirks);
+    let store = Store::new(Arc::clone(&dice), quirks.clone(), pages_lost);
+    let store = Arc::new(store);
+    let (closing, closed) = watch::channel(false);
+    strangers::start(&quirks, &store, &dice, &closed);
+    let (restart, restarts) = watch::channel(0);
     let engram = Arc::new(Engram::new(engram::Parts {
         store: Arc::clone(&store),
         dice,
         log,
         truth: Truth(truth),
         faults: config.faults,
+        quirks,
+        profile: config.profile,
+        restart,
         answer_status,
     }));
-    let (closing, closed) = watch::channel(false);
     let target = engram::router(Arc::clone(&engram));
+    let doors = |listener: TcpListener| {
+        let address = listener.local_addr();
+        Doors::new(listener, restarts.clone()).map_err(|source| LabError::Listen {
+            address: address.unwrap_or_else(|_| SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
+            source,
+        })
+    };
+    let (target_doors, memory_doors) = (doors(target_listener)?, doors(memory_listener)?);
     Ok(Lab {
         target_url,
         memory_url,
         engram,
         servers: [
-            serve(target_listener, target, closed.clone()),
-            serve(memory_listener, zep::router(store), closed),
+            serve(target_doors, target, closed.clone()),
+            serve(memory_doors, zep::router(store), closed),
         ],
         closing,
         log_end,
@@ -249,14 +275,18 @@ fn raise_descriptor_limit() {
 fn listen(port: u16) -> Result<(TcpListener, String), LabError> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let bound = || {
-        let socket = TcpSocket::new_v4()?;
-        socket.set_reuseaddr(true)?;
-        socket.bind(address)?;
-        let listener = socket.listen(BACKLOG)?;
+        let listener = listening(address)?;
         let url = format!("http://{}", listener.local_addr()?);
         Ok((listener, url))
     };
     bound().map_err(|source| LabError::Listen { address, source })
+}
+
+fn listening(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 async fn open(what: &'static str, path: PathBuf) -> Result<(Lines, LinesEnd), LabError> {
@@ -264,21 +294,13 @@ async fn open(what: &'static str, path: PathBuf) -> Result<(Lines, LinesEnd), La
     opened.map_err(|source| LabError::Open { what, path, source })
 }
 
-fn serve(
-    listener: TcpListener,
-    router: Router,
-    mut closed: watch::Receiver<bool>,
-) -> JoinHandle<()> {
-    let listener = listener.tap_io(|stream| {
-        // Without it small answers wait for the client's acknowledgement.
-        let _ = stream.set_nodelay(true);
-    });
+fn serve(doors: Doors, router: Router, mut closed: watch::Receiver<bool>) -> JoinHandle<()> {
     tokio::spawn(async move {
         let shutdown = async move {
             // A sender that is gone is a lab that is gone.
             let _ = closed.wait_for(|closed| *closed).await;
         };
-        let served = axum::serve(listener, router).with_graceful_shutdown(shutdown);
+        let served = axum::serve(doors, router).with_graceful_shutdown(shutdown);
         // It never fails: errors of single connections end those alone.
         let _ = served.await;
     })

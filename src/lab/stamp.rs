@@ -12,6 +12,7 @@ use std::str::FromStr;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Serialize, Serializer};
@@ -35,6 +36,11 @@ pub(super) struct Dice {
 impl Stamp {
     pub(super) fn now() -> Self {
         Self(SystemTime::now())
+    }
+
+    /// The same moment by a clock that is so far ahead.
+    pub(super) fn ahead(self, by: Duration) -> Self {
+        Self(self.0.checked_add(by).unwrap_or(self.0))
     }
 }
 
@@ -126,6 +132,11 @@ impl Dice {
     /// True in this share of all draws; the share is cut to 0..=1.
     pub(super) fn chance(&self, rate: f64) -> bool {
         rate >= 1.0 || (rate > 0.0 && self.draw(|rng| rng.random_bool(rate)))
+    }
+
+    /// Puts things into any order.
+    pub(super) fn shuffle<T>(&self, things: &mut [T]) {
+        self.draw(|rng| things.shuffle(rng));
     }
 
     /// One of `0..count`; 0 if there is none.

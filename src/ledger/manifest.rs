@@ -40,6 +40,12 @@ pub struct Manifest {
     pub memory: Option<String>,
     /// Faults that the embedded lab was asked for.
     pub lab_faults: Vec<String>,
+    /// Oddities that it was asked for.
+    #[serde(default)]
+    pub lab_quirks: Vec<String>,
+    /// Whose behaviour it was asked for; `None` for the usual one.
+    #[serde(default)]
+    pub lab_profile: Option<String>,
     /// Operations planned of each kind; `None` where the number depends on the target's speed.
     pub planned: BTreeMap<OpKind, Option<u64>>,
     /// CPUs that the generator could use.

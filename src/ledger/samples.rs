@@ -27,6 +27,8 @@ pub(super) fn manifest() -> Manifest {
         target: "http://127.0.0.1:1".to_owned(),
         memory: Some("http://127.0.0.1:2".to_owned()),
         lab_faults: vec!["late-binding".to_owned()],
+        lab_quirks: Vec::new(),
+        lab_profile: None,
         planned: BTreeMap::from([(OpKind::Chat, Some(10)), (OpKind::Voice, None)]),
         generator_cpus: 2,
     }

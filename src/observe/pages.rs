@@ -77,7 +77,7 @@ impl StoreClient {
     }
 
     /// All rows of a list that goes on behind a row.
-    async fn list_rows<T>(
+    async fn list_rows<T: PartialEq>(
         &self,
         (ask, read): (impl Fn(u32, RowCursor) -> Question<'static>, Read<T>),
         row_of: fn(&T) -> i64,
@@ -86,7 +86,7 @@ impl StoreClient {
         let mut after = RowCursor::START;
         loop {
             let question = ask(PAGE_RECORDS, after);
-            let page = match self.ask(&question, read).await {
+            let mut page = match self.ask(&question, read).await {
                 Ok(page) => page,
                 Err(error) => return walk.ended_by(error),
             };
@@ -95,6 +95,9 @@ impl StoreClient {
                 Next::Repeats => return walk.ended_by(repeats(&question)),
                 Next::After(cursor) => cursor,
             };
+            // A row that is listed twice is one record.
+            page.sort_by_key(row_of);
+            page.dedup();
             walk.records.extend(page);
             if walk.records.len() > LIST_RECORDS_MAX {
                 return walk.ended_by(too_many(&question));

@@ -28,11 +28,8 @@ const LONG_TURNS: u16 = 300;
 
 async fn start_lab(folder: &std::path::Path) -> Lab {
     let config = LabConfig {
-        port: None,
-        faults: vec![],
-        truth: None,
-        answer_status: None,
         log: LogTarget::Path(folder.join("lab.log")),
+        ..LabConfig::default()
     };
     lab::start(config).await.unwrap()
 }

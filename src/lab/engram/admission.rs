@@ -39,6 +39,15 @@ impl Engram {
         if founder == *user || self.sessions.was_given(&session, user) {
             return own(session);
         }
+        if self.profile.is_snapshot() {
+            // Whoever comes later is taken for whoever was first.
+            return Admission {
+                session,
+                session_user: Arc::clone(&founder),
+                writer: founder,
+                cause: None,
+            };
+        }
         if hits.has(FaultKind::StaleLogin) {
             return Admission {
                 session,

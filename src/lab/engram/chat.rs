@@ -24,6 +24,7 @@ use super::upstream::Aborted;
 use super::{Handle, echo, identity, persist, problem};
 use crate::lab::faults::FaultKind;
 use crate::lab::queue::Place;
+use crate::lab::quirks::QuirkKind;
 use crate::lab::races::{Failure, Hits, InFlight};
 use crate::lab::stamp::Stamp;
 use crate::model::OpKind;
@@ -124,6 +125,10 @@ async fn turn(engram: Handle, arrived: Arrived, in_flight: InFlight, hits: Hits)
     let session = Arc::clone(&arrived.admission.session);
     let (user, content) = (arrived.user, arrived.content);
     let asked_at = engram.keep_question(&session, &content, &hits);
+    if engram.profile.is_snapshot() {
+        let writer = &arrived.admission.writer;
+        engram.enrich(&session, writer, OpKind::Chat).await;
+    }
     engram.think().await;
     let done = |shown, agent| Done {
         shown,
@@ -134,6 +139,10 @@ async fn turn(engram: Handle, arrived: Arrived, in_flight: InFlight, hits: Hits)
         persist::pass(&engram, arrived.place);
         return done(Shown::plain(&user, APOLOGY), Agent::Elena);
     };
+    if engram.meets(QuirkKind::Apologies) {
+        persist::pass(&engram, arrived.place);
+        return done(Shown::plain(&user, APOLOGY), agent);
+    }
     if let Some(cached) = engram.cached(&content, &hits) {
         // What the cache answers reaches neither agent nor store.
         persist::pass(&engram, arrived.place);
@@ -174,10 +183,11 @@ async fn turn(engram: Handle, arrived: Arrived, in_flight: InFlight, hits: Hits)
 impl super::Engram {
     /// Adds a question to its session's context, where a planted fault makes turns share one.
     fn keep_question(&self, session: &Arc<str>, question: &str, hits: &Hits) -> Option<Index> {
-        if !self.faults.planted(FaultKind::LastTwoTurns) {
+        let snapshot = self.profile.is_snapshot();
+        if !snapshot && !self.faults.planted(FaultKind::LastTwoTurns) {
             return None;
         }
-        if hits.has(FaultKind::LastTwoTurns) {
+        if snapshot || hits.has(FaultKind::LastTwoTurns) {
             self.contexts.share(session);
         }
         let word = echo::reference_word(question);

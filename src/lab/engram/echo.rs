@@ -8,6 +8,9 @@ const WORD_PREFIX: &str = "zq";
 /// What is said where no reference word was ever told.
 const NO_WORD: &str = "You have given me no reference word here. Tell me one whenever you like.";
 
+/// What is said by a model that repeats no words.
+pub(super) const NOT_REPEATED: &str = "I have noted that, and keep it to myself.";
+
 /// The agents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Agent {

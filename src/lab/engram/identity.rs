@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use axum::http::{HeaderMap, header};
 
-use crate::lab::truth::{DEV_OWNER_PREFIX, REST_PLACEHOLDER};
+use crate::lab::profile::Profile;
+use crate::lab::truth::{DEV_OWNER_PREFIX, REST_PLACEHOLDER, VOICE_PLACEHOLDER};
 
 /// Prefix of development tokens.
 const DEV_TOKEN_PREFIX: &str = "dev_";
@@ -20,8 +21,11 @@ pub(super) fn of_rest(headers: &HeaderMap) -> Result<Arc<str>, BadCredential> {
     Ok(credential(headers)?.unwrap_or_else(|| REST_PLACEHOLDER.into()))
 }
 
-/// The user of a socket. Without a credential there is none.
-pub(super) fn of_socket(headers: &HeaderMap) -> Result<Arc<str>, BadCredential> {
+/// The user of a socket. Without a credential there is none; the snapshot looks for none.
+pub(super) fn of_socket(headers: &HeaderMap, profile: Profile) -> Result<Arc<str>, BadCredential> {
+    if profile.is_snapshot() {
+        return Ok(VOICE_PLACEHOLDER.into());
+    }
     credential(headers)?.ok_or(BadCredential)
 }
 
@@ -56,7 +60,13 @@ mod tests {
             .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))
             .collect();
         assert_eq!(of_rest(&headers).ok().as_deref(), rest, "{headers:?}");
-        assert_eq!(of_socket(&headers).ok().as_deref(), socket, "{headers:?}");
+        for (profile, socket) in [
+            (Profile::Engram, socket),
+            (Profile::F878ddb, Some("voice-user")),
+        ] {
+            let found = of_socket(&headers, profile).ok();
+            assert_eq!(found.as_deref(), socket, "{headers:?}");
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use super::files::Taken;
 use super::hearing::{Hearing, Told};
@@ -78,6 +79,7 @@ struct Gone {
 /// Starts the task that stores a document.
 pub(super) fn start(engram: &Handle, mut document: Document, hits: Hits) -> JoinHandle<()> {
     let running = Running::new(engram);
+    document.chunks = engram.grouped(document.chunks);
     if hits.has(FaultKind::SharedFile) {
         let files = &engram.files;
         document.taken = files.write(&document.file, &document.author, &document.chunks);
@@ -92,6 +94,7 @@ async fn index(engram: &Handle, document: &Document, hits: &Hits) {
         engram.info(step, &format!("{doing} {count} chunks"), &user);
     };
     line("started", "indexing", &document.author);
+    engram.dawdle(Instant::now()).await;
     let mut gone = Gone::default();
     if hits.has(FaultKind::DropAfterAck) {
         for chunk in document.chunks.iter() {
@@ -248,6 +251,7 @@ async fn store_piece(work: &Work<'_>, place: usize, piece: &Piece, cause: Option
         Some(mixed) => format!("{}\n\n{}", piece.text, mixed.text),
         None => piece.text.clone(),
     };
+    let text = work.engram.styled(&text).unwrap_or(text);
     let store = &work.engram.store;
     let fact = store.add_fact(&work.user, text, &about(work.document));
     if work.engram.truth.heard() {

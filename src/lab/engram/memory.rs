@@ -63,7 +63,12 @@ pub(super) async fn search(
         }));
     }
     if search.include_episodes {
-        let sessions = engram.store.sessions_of(&user, EPISODES_MAX);
+        let sessions = if engram.profile.is_snapshot() {
+            // Everybody's: the search knows no owner.
+            engram.store.sessions(0, EPISODES_MAX)
+        } else {
+            engram.store.sessions_of(&user, EPISODES_MAX)
+        };
         let hits = sessions.iter().flat_map(|session| {
             let messages = engram
                 .store
@@ -169,7 +174,8 @@ pub(super) async fn transcript(
     };
     let session = engram.store.session(&session_id);
     let is_own = session.is_some_and(|s| s.user_id.as_deref() == Some(&*user));
-    let messages = is_own.then(|| engram.store.messages(&session_id, page).0);
+    let is_shown = is_own || engram.profile.is_snapshot();
+    let messages = is_shown.then(|| engram.store.messages(&session_id, page).0);
     let transcript: Vec<Value> = messages
         .unwrap_or_default()
         .into_iter()

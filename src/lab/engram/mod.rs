@@ -8,6 +8,7 @@ mod chat;
 mod chunk;
 mod ear;
 mod echo;
+mod enrich;
 mod files;
 mod hearing;
 mod identity;
@@ -15,6 +16,7 @@ mod index;
 mod ingest;
 mod judge;
 mod memory;
+mod oddities;
 mod order;
 mod overlap;
 mod persist;
@@ -28,7 +30,7 @@ mod voice;
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -40,9 +42,11 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use serde_json::json;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use self::chat::Done;
+use self::enrich::StoreCalls;
 use self::files::Files;
 use self::order::Order;
 use self::overlap::Contexts;
@@ -51,7 +55,9 @@ use self::sessions::Sessions;
 use self::upstream::Upstream;
 use super::faults::{FaultKind, FaultSpec};
 use super::lines::Lines;
+use super::profile::Profile;
 use super::queue::SessionQueues;
+use super::quirks::Quirks;
 use super::races::Faults;
 use super::stamp::{Dice, Stamp};
 use super::truth::Truth;
@@ -74,6 +80,13 @@ pub(super) struct Engram {
     pub(super) log: Lines,
     pub(super) truth: Truth,
     answer_status: Option<StatusCode>,
+    quirks: Quirks,
+    profile: Profile,
+    /// Tells the lab's sockets to close once.
+    restart: watch::Sender<u32>,
+    /// API requests that came.
+    requests: AtomicU64,
+    store_calls: StoreCalls,
     queues: Arc<SessionQueues>,
     sessions: Sessions,
     memories: Memories,
@@ -96,6 +109,9 @@ pub(super) struct Parts {
     pub(super) log: Lines,
     pub(super) truth: Truth,
     pub(super) faults: Vec<FaultSpec>,
+    pub(super) quirks: Quirks,
+    pub(super) profile: Profile,
+    pub(super) restart: watch::Sender<u32>,
     pub(super) answer_status: Option<StatusCode>,
 }
 
@@ -111,6 +127,11 @@ impl Engram {
             log: parts.log,
             truth: parts.truth,
             answer_status: parts.answer_status,
+            quirks: parts.quirks,
+            profile: parts.profile,
+            restart: parts.restart,
+            requests: AtomicU64::new(0),
+            store_calls: StoreCalls::default(),
             queues: Arc::default(),
             sessions: Sessions::default(),
             memories: Memories::default(),
@@ -160,7 +181,12 @@ impl Engram {
 
 /// The routes of the backend.
 pub(super) fn router(engram: Handle) -> Router {
-    Router::new()
+    let snapshots = if engram.profile.is_snapshot() {
+        Router::new().route("/api/v1/voice/conversation/turn", post(voice::keep_turn))
+    } else {
+        Router::new()
+    };
+    snapshots
         .route("/api/v1/chat", post(chat::chat))
         .route("/api/v1/chat/session/{id}", delete(chat::clear))
         .route("/api/v1/memory/search", post(memory::search))
@@ -210,7 +236,7 @@ async fn around(State(engram): State<Handle>, request: Request<Body>, next: Next
         Some(status) if is_api && !path.ends_with("/ready") => {
             problem::detail(status, "the lab was asked to answer so")
         }
-        Some(_) | None => next.run(request).await,
+        Some(_) | None => engram.pass_on(is_api, request, next).await,
     };
     let headers = response.headers_mut();
     let made = || HeaderValue::try_from(engram.dice.uuid().to_string()).ok();

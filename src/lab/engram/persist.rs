@@ -13,10 +13,11 @@ use std::sync::atomic::Ordering;
 
 use serde_json::json;
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::admission::Admission;
 use super::echo::Agent;
+use super::enrich::PERSISTENCE_LIMIT;
 use super::hearing::{Hearing, Told};
 use super::order::Released;
 use super::overlap::Index;
@@ -24,6 +25,7 @@ use super::said::{self, Said};
 use super::{Handle, Reply, judge};
 use crate::lab::exchange::Meeting;
 use crate::lab::faults::FaultKind;
+use crate::lab::profile::Profile;
 use crate::lab::queue::Place;
 use crate::lab::races::Hits;
 use crate::lab::truth::{REST_PLACEHOLDER, VOICE_PLACEHOLDER};
@@ -82,6 +84,8 @@ pub(super) type Cause = Option<FaultKind>;
 enum Unstored {
     /// The store refused it.
     Refused(StoreError),
+    /// The task took too long, and was given up.
+    TimedOut,
     /// It never got there, and nobody noticed.
     Swallowed(FaultKind),
 }
@@ -142,9 +146,17 @@ async fn persist(engram: &Handle, turn: &Turn, mut context: Context, hits: &Hits
     context.turn().await;
     let (mut context, held) = held_back(engram, context, hits).await;
     let cause = misplace(engram, turn, &mut context, hits).or(cause);
-    match store(engram, turn, &context, cause, hits).await {
+    engram.dawdle(turn.answered).await;
+    let stored = match engram.profile {
+        Profile::Engram => store(engram, turn, &context, cause, hits).await,
+        Profile::F878ddb => within_limit(engram, turn, &context, cause, hits).await,
+    };
+    match stored {
         Ok(()) => engram.info("completed", done, &context.user),
         Err(Unstored::Refused(error)) => engram.failed(doing, &context.user, &error),
+        Err(Unstored::TimedOut) => engram
+            .log
+            .mention("WARNING: Memory persistence timed out (background)".to_owned()),
         Err(Unstored::Swallowed(fault)) => judge::lost(engram, turn, fault).await,
     }
     if engram.faults.planted(FaultKind::ReorderWrites) {
@@ -155,6 +167,22 @@ async fn persist(engram: &Handle, turn: &Turn, mut context: Context, hits: &Hits
             engram.order.release(&context.session).await;
         }
     }
+}
+
+/// Stores a turn as the snapshot does: it makes no session, and takes no longer than its limit.
+async fn within_limit(
+    engram: &Handle,
+    turn: &Turn,
+    context: &Context,
+    cause: Cause,
+    hits: &Hits,
+) -> Result<(), Unstored> {
+    let write = async {
+        engram.store_calls.write().await;
+        append(engram, turn, context, cause, hits).await
+    };
+    let written = timeout(PERSISTENCE_LIMIT, write).await;
+    written.unwrap_or(Err(Unstored::TimedOut))
 }
 
 /// Lets the planted faults change for whom a task writes.
@@ -342,6 +370,7 @@ async fn append(
     let messages = all.iter().map(|said| said.as_new(turn.agent)).collect();
     let appended = engram.store.append(&context.session, messages);
     let appended = appended.map_err(Unstored::Refused)?;
+    engram.summarise(&context.session);
     if engram.truth.heard() {
         if appended.created && hits.has(FaultKind::NoOwner) {
             judge::session(engram, context, None, Some(FaultKind::NoOwner));

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::persist::Cause;
 use super::{Engram, echo};
 use crate::lab::faults::FaultKind;
+use crate::lab::quirks::QuirkKind;
 use crate::lab::races::Hits;
 use crate::lab::truth::Wrong;
 use crate::model::{Code, RecordType};
@@ -76,9 +77,14 @@ impl Engram {
             if self.faults.planted(FaultKind::GlobalRetrieval) {
                 *lock(&self.memories.newest) = Some((Arc::clone(user), word.clone()));
             }
-            (echo::answer(word), asked.clone())
+            if self.quirks.has(QuirkKind::EchoRefused) {
+                (echo::NOT_REPEATED.to_owned(), None)
+            } else {
+                (echo::answer(word), asked.clone())
+            }
         } else {
             let last = self.sessions.last_word(session, user);
+            let last = last.filter(|_| !self.quirks.has(QuirkKind::EchoRefused));
             (echo::recalled(last.as_deref()), last)
         };
         Reply { text, asked, word }

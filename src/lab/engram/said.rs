@@ -108,7 +108,13 @@ fn own(engram: &Engram, turn: &Turn, hits: &Hits) -> Vec<Said> {
         question.wrong = Some((spoilt.fault, spoilt.code));
     }
     let answer = Said::new("assistant", &turn.author, &turn.reply.text, word);
-    vec![question, answer]
+    let mut both = vec![question, answer];
+    for said in &mut both {
+        if let Some(styled) = engram.styled(&said.text) {
+            said.text = styled;
+        }
+    }
+    both
 }
 
 fn of_context(author: &Arc<str>, message: Message) -> Said {

@@ -5,6 +5,8 @@ use std::future::pending;
 use std::pin::Pin;
 use std::sync::{Arc, LazyLock};
 
+use axum::Json;
+use axum::body::Bytes;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::extract::{Path, State};
@@ -26,7 +28,8 @@ use crate::canary::tone;
 use crate::lab::exchange::Meeting;
 use crate::lab::faults::FaultKind;
 use crate::lab::races::Failure;
-use crate::lab::truth::Wrong;
+use crate::lab::truth::{VOICE_PLACEHOLDER, Wrong};
+use crate::lab::zep::NewMessage;
 use crate::model::{Code, OpKind, RecordType};
 
 /// Bytes of a frame.
@@ -45,7 +48,7 @@ pub(super) async fn voice(
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
-    let Ok(user) = identity::of_socket(&headers) else {
+    let Ok(user) = identity::of_socket(&headers, engram.profile) else {
         return problem::unauthorized("Missing or invalid authentication token");
     };
     let upgrade = match upgrade {
@@ -54,7 +57,8 @@ pub(super) async fn voice(
     };
     let session: Arc<str> = session.into();
     // No frame could name a session that is used instead.
-    if engram.founder(&session, &user) != user {
+    let founder = engram.founder(&session, &user);
+    if founder != user && !engram.profile.is_snapshot() {
         return problem::detail(StatusCode::FORBIDDEN, "The session is somebody else's");
     }
     upgrade
@@ -72,9 +76,53 @@ pub(super) async fn voice(
                 answering: None,
                 waiting: Vec::new(),
             };
+            if call.engram.profile.is_snapshot() {
+                // The original does this beside the call; but here people may speak many times as
+                // fast, and would have ended their first turn before.
+                call.engram
+                    .enrich(&call.session, &call.user, OpKind::Voice)
+                    .await;
+            }
             // A socket that breaks off is the client's business.
             let _ = call.talk(socket).await;
         })
+}
+
+#[derive(Deserialize)]
+struct KeptTurn {
+    session_id: String,
+    #[serde(rename = "agent_id")]
+    _agent_id: String,
+    role: String,
+    content: String,
+}
+
+/// Stores one message for whoever names a session: the snapshot asks for no credential here.
+pub(super) async fn keep_turn(State(engram): State<Handle>, body: Bytes) -> Response {
+    let turn: KeptTurn = match serde_json::from_slice(&body) {
+        Ok(turn) => turn,
+        Err(error) => {
+            let complaint = error.to_string();
+            return problem::unprocessable("value_error", "", &complaint, &Value::Null);
+        }
+    };
+    let session: Arc<str> = turn.session_id.into();
+    engram
+        .enrich(&session, &VOICE_PLACEHOLDER.into(), OpKind::Voice)
+        .await;
+    let role = if turn.role == "user" {
+        "user"
+    } else {
+        "assistant"
+    };
+    let message = NewMessage {
+        role_type: Some(role.to_owned()),
+        content: turn.content,
+        ..NewMessage::default()
+    };
+    // What the store refuses is not told.
+    let _ = engram.store.append(&session, vec![message]);
+    Json(json!({"status": "success", "message": "Turn persisted"})).into_response()
 }
 
 /// The socket cannot be written any more, or is to be given up.

@@ -42,8 +42,8 @@ pub(super) fn config(folder: &TempDir, faults: &[&str]) -> LabConfig {
         port: None,
         faults: faults.iter().map(|spec| spec.parse().unwrap()).collect(),
         truth: Some(folder.path().join("truth")),
-        answer_status: None,
         log: LogTarget::Path(folder.path().join("log")),
+        ..LabConfig::default()
     }
 }
 

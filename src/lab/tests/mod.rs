@@ -6,6 +6,7 @@ mod comparison;
 mod ends;
 mod faults;
 mod memory;
+mod quirks;
 mod races;
 mod sessions;
 mod spoilt;

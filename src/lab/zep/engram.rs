@@ -40,7 +40,8 @@ async fn facts(
 ) -> Result<Response, Refusal> {
     let limit = count(number(params.get("limit"))?);
     let query = params.get("query").map_or("", String::as_str);
-    Ok(json(StatusCode::OK, &store.facts(path.at(1), limit, query)))
+    let facts = store.listed(store.facts(path.at(1), limit, query));
+    Ok(json(StatusCode::OK, &facts))
 }
 
 #[derive(Deserialize)]

@@ -4,6 +4,7 @@
 //! come as files beside it.
 
 mod engram;
+mod listing;
 mod path;
 mod record;
 mod reply;

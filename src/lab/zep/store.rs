@@ -16,6 +16,7 @@ use super::record::{
 use super::tables::{
     Tables, change_user, clean, holds_all, merged, message, place_after, raw, share_of_words,
 };
+use crate::lab::quirks::Quirks;
 use crate::lab::stamp::{Dice, Stamp, Uuid};
 
 /// Why the store refused.
@@ -42,7 +43,9 @@ pub(in crate::lab) enum StoreError {
 #[derive(Debug)]
 pub(in crate::lab) struct Store {
     tables: Mutex<Tables>,
-    dice: Arc<Dice>,
+    pub(super) dice: Arc<Dice>,
+    /// How it lists what it holds.
+    pub(super) quirks: Quirks,
     /// The share of the sessions of which a page of messages is missing when it is read.
     pages_lost: f64,
     /// Sessions whose pages were read, and whether they are missing.
@@ -50,10 +53,11 @@ pub(in crate::lab) struct Store {
 }
 
 impl Store {
-    pub(in crate::lab) fn new(dice: Arc<Dice>, pages_lost: f64) -> Self {
+    pub(in crate::lab) fn new(dice: Arc<Dice>, quirks: Quirks, pages_lost: f64) -> Self {
         Self {
             tables: Mutex::default(),
             dice,
+            quirks,
             pages_lost,
             pages: Mutex::default(),
         }
@@ -185,7 +189,8 @@ impl Store {
             MessagePage::All => all,
             MessagePage::AllButOldest => all.get(1..).unwrap_or(&[]),
             MessagePage::Page { limit, number } => {
-                let start = number.saturating_sub(1).saturating_mul(limit);
+                let (limit, step) = self.page_of(limit);
+                let start = number.saturating_sub(1).saturating_mul(step);
                 let rest = all.get(start..).unwrap_or(&[]);
                 &rest[..rest.len().min(limit)]
             }

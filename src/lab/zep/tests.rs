@@ -4,6 +4,7 @@ use reqwest::{Client, Method};
 use serde_json::{Value, json};
 
 use super::*;
+use crate::lab::quirks::Quirks;
 use crate::lab::stamp::Dice;
 
 struct Served {
@@ -12,7 +13,7 @@ struct Served {
 }
 
 async fn served() -> Served {
-    let store = Arc::new(Store::new(Arc::new(Dice::new()), 0.0));
+    let store = Arc::new(Store::new(Arc::new(Dice::new()), Quirks::default(), 0.0));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, router(store)).await });

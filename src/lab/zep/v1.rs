@@ -77,7 +77,8 @@ async fn session(State(store): Shared, path: Segments) -> Result<Response, Refus
 
 async fn list_sessions(State(store): Shared, Query(params): Params) -> Result<Response, Refusal> {
     let (after, limit) = cursor_and_limit(&params)?;
-    Ok(json(StatusCode::OK, &store.sessions(after, limit)))
+    let sessions = store.listed(store.sessions(after, limit));
+    Ok(json(StatusCode::OK, &sessions))
 }
 
 async fn patch_session(
@@ -186,6 +187,7 @@ async fn messages(State(store): Shared, path: Segments, Query(params): Params) -
     if store.lacks_page(path.at(1)) {
         messages.clear();
     }
+    let messages = store.listed_messages(messages);
     let row_count = messages.len();
     let page = json!({"messages": messages, "total_count": total, "row_count": row_count});
     json(StatusCode::OK, &page)
@@ -299,7 +301,8 @@ async fn user(State(store): Shared, path: Segments) -> Result<Response, Refusal>
 
 async fn list_users(State(store): Shared, Query(params): Params) -> Result<Response, Refusal> {
     let (after, limit) = cursor_and_limit(&params)?;
-    Ok(json(StatusCode::OK, &store.users(after, limit)))
+    let users = store.listed(store.users(after, limit));
+    Ok(json(StatusCode::OK, &users))
 }
 
 async fn patch_user(

@@ -3,7 +3,7 @@
 use super::*;
 
 fn store() -> Store {
-    Store::new(Arc::new(Dice::new()), 0.0)
+    Store::new(Arc::new(Dice::new()), Quirks::default(), 0.0)
 }
 
 fn say(content: &str) -> NewMessage {
@@ -94,9 +94,10 @@ fn a_deleted_session_keeps_its_id_and_a_deleted_user_frees_all() {
 
 #[test]
 fn a_missing_page_stays_missing() {
-    let lacking = |share: f64| Store::new(Arc::new(Dice::new()), share).lacks_page("s");
+    let lacking =
+        |share: f64| Store::new(Arc::new(Dice::new()), Quirks::default(), share).lacks_page("s");
     assert!(lacking(1.0) && !lacking(0.0));
-    let store = Store::new(Arc::new(Dice::new()), 0.5);
+    let store = Store::new(Arc::new(Dice::new()), Quirks::default(), 0.5);
     let names: Vec<String> = (0..64).map(|n| n.to_string()).collect();
     let read = || names.iter().map(|name| store.lacks_page(name));
     let first: Vec<bool> = read().collect();
