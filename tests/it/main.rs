@@ -12,5 +12,6 @@ mod control;
 mod determinism;
 mod evidence;
 mod faults;
+mod profile;
 mod read_back;
 mod support;
