@@ -35,7 +35,8 @@ const SIGHTED: &str = "INSERT INTO sightings (record_type, record_id, owner, ses
     ?18, ?19) \
     ON CONFLICT (reading) DO NOTHING";
 const SIGHTED_AGAIN: &str = "UPDATE sightings SET last_scan = ?2, reads = reads + 1, \
-    seen_us = ?3 WHERE reading = ?1 AND last_scan < ?2";
+    seen_us = ?3, position = CASE WHEN position = ?4 THEN position ELSE 4294967295 END \
+    WHERE reading = ?1 AND last_scan < ?2";
 const CANARY: &str = "INSERT OR IGNORE INTO canaries (user_ix, session_ix, kind, item, \
     sighting_id, exactness, record_type, role) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
 const SCANNED: &str = "INSERT OR REPLACE INTO scans (scan, started_us, ended_us, digest, \
@@ -230,9 +231,12 @@ impl<'c> Inserts<'c> {
         sighting: &Sighting,
         reading: &[u8; READING_BYTES],
     ) -> rusqlite::Result<bool> {
-        let updated =
-            self.sighted_again
-                .execute(params![reading, sighting.scan, time(sighting.seen_at),])?;
+        let updated = self.sighted_again.execute(params![
+            reading,
+            sighting.scan,
+            time(sighting.seen_at),
+            sighting.position,
+        ])?;
         Ok(updated > 0)
     }
 

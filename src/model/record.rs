@@ -167,7 +167,8 @@ pub struct Sighting {
     pub session: Option<String>,
     /// Who speaks, for a message.
     pub role: Role,
-    /// Its place in its container, counted from 0.
+    /// Its place in its container, counted from 0; [`Sighting::UNSTEADY`] where readings of the
+    /// same record named different places.
     pub position: u32,
     /// Canaries of this run found in the normalised body, each once, sorted.
     pub canaries: Vec<SeenCanary>,
@@ -194,6 +195,11 @@ pub struct Sighting {
     pub reads: u32,
     /// Planted by the positive control, not read from the store.
     pub control: bool,
+}
+
+impl Sighting {
+    /// The place of a record that was read in different places: the store's order says nothing.
+    pub const UNSTEADY: u32 = u32::MAX;
 }
 
 /// One complete or failed reading of the whole store.

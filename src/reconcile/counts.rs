@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{CanaryId, CanaryKind, OpKind, OpRow, Outcome, RecordType, SessionIx, UserIx};
+use crate::model::{
+    CanaryId, CanaryKind, OpKind, OpRow, Outcome, RecordType, SessionIx, Sighting, UserIx,
+};
 
 use super::evidence::Evidence;
 use super::fold::Mixers;
@@ -19,6 +21,8 @@ pub(crate) struct Counts {
     pub crossed: BTreeSet<SessionIx>,
     /// Exact canaries that the ledger cannot account for.
     pub ledger_gap: u64,
+    /// Was any message read in different places? Then the store's order says nothing.
+    pub unsteady: bool,
     /// Stored texts in our sessions and under our users.
     pub texts: u64,
     /// The same, where only a session id from an answer tells whose they are. By id, because
@@ -62,6 +66,7 @@ impl Evidence<'_> {
             sessions: count(ok().filter(|(_, info)| self.has(info.founder))),
             crossed: self.records.iter().flat_map(|r| self.crossed(r)).collect(),
             ledger_gap: self.ledger_gap(),
+            unsteady: self.records.iter().any(is_unsteady),
             ..Counts::default()
         };
         let known: BTreeSet<SessionIx> = ok().map(|(session, _)| *session).collect();
@@ -145,4 +150,9 @@ impl Evidence<'_> {
 /// Counts an iterator's items.
 pub(crate) fn count(items: impl IntoIterator) -> u64 {
     items.into_iter().fold(0, |sum, _| sum + 1)
+}
+/// Was this message read in different places?
+fn is_unsteady(record: &Record<'_>) -> bool {
+    let sighting = record.sighting;
+    sighting.record_type == RecordType::Message && sighting.position == Sighting::UNSTEADY
 }

@@ -133,7 +133,7 @@ fn a_reader_that_holds_still_sees_one_moment() {
 }
 
 #[test]
-fn a_record_listed_in_another_place_is_the_same_reading() {
+fn a_record_listed_in_another_place_is_the_same_reading_without_a_place() {
     let first = message(1, op(1, 0), Role::User);
     let moved = Sighting {
         position: 77,
@@ -157,6 +157,7 @@ fn a_record_listed_in_another_place_is_the_same_reading() {
     let read_twice = Sighting {
         reads: 2,
         scan: 2,
+        position: Sighting::UNSTEADY,
         ..first
     };
     assert_eq!(

@@ -29,7 +29,9 @@ impl Check for Reordered {
          corrects. The usual cause is a background task for each turn, with nothing that keeps \
          tasks of one session in line. Only turns of which one was answered before the other was \
          sent are compared, by the tester's clock and the store's own order. Turns on either \
-         side of one whose answer never came are not compared, and neither are answers."
+         side of one whose answer never came are not compared, and neither are answers. Where the \
+         store lists a message in another place from reading to reading, it has no order, and \
+         nothing is compared."
     }
 
     fn check(&self, evidence: &Evidence<'_>) -> Vec<Draft> {
@@ -189,6 +191,17 @@ mod tests {
                 }
             },
             &["reordered: m0.0u m0.1u m0.2u"],
+        );
+    }
+
+    #[test]
+    fn a_store_without_a_steady_order_is_not_compared() {
+        check(
+            |history| {
+                swap(history, "m0.1u", "m0.2u");
+                history.record("m0.0a").position = crate::model::Sighting::UNSTEADY;
+            },
+            &[],
         );
     }
 
