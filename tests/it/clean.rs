@@ -3,7 +3,7 @@
 use crate::support::Bench;
 
 /// Seeds that a healthy lab must pass.
-const SEEDS: u64 = 20;
+const SEEDS: u64 = 10;
 
 #[test]
 fn the_first_command_of_a_newcomer() {
