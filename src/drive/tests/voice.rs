@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -34,6 +35,8 @@ speed = 200
 voice = "700ms"
 "#;
 
+/// How long after its answer a target hangs up.
+const HANG_UP_PAUSE: Duration = Duration::from_millis(300);
 /// Silence that ends a turn, samples.
 const TURN_SILENCE: usize = 12_000;
 
@@ -97,6 +100,7 @@ async fn serve(stream: TcpStream, script: Script, headers: &Headers) {
         }
         for frame in frames {
             if frame.is_null() {
+                hang_up(socket).await;
                 return;
             }
             if socket.send(Message::text(frame.to_string())).await.is_err() {
@@ -104,6 +108,14 @@ async fn serve(stream: TcpStream, script: Script, headers: &Headers) {
             }
         }
     }
+}
+
+/// Closes a socket once the turn is over for the client too, and reads on: what is dropped with
+/// unread bytes is reset, and the answer may be lost with it.
+async fn hang_up(mut socket: WebSocketStream<TcpStream>) {
+    tokio::time::sleep(HANG_UP_PAUSE).await;
+    let _ = socket.close(None).await;
+    while let Some(Ok(_)) = socket.next().await {}
 }
 
 /// Samples up to a silence that ends a turn; silence before it is passed over.
@@ -293,7 +305,8 @@ async fn a_socket_that_is_closed_between_two_turns_is_told_by_the_next() {
     };
     let (fake, _) = target(hang_up).await;
     let scenario = CALL
-        .replace("think = \"20ms\"", "think = \"1s\"")
+        .replace("think = \"20ms\"", "think = \"2s\"")
+        .replace("voice = \"700ms\"", "voice = \"10s\"")
         .replace("turns = 2", "turns = 3");
     let driven = run(&fake.url, &scenario).await;
     let expect = [(Outcome::Ok, Echo::Own), (Outcome::Unsent, Echo::None)];
