@@ -11,7 +11,7 @@
 
 mod support;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
@@ -25,10 +25,10 @@ use crosswire::ledger::{Ledger, LedgerReader, Manifest};
 use crosswire::model::{
     CanaryId, CanaryKind, Completion, Echo, Exactness, GroupIx, Invocation, Likeness, Micros, OpId,
     OpKind, Outcome, Promise, RecordType, Role, RunId, Scan, Seed, SeenCanary, SessionIx, Sighting,
-    Trait, TraitSet, UserIx,
+    TraitSet, UserIx,
 };
 use crosswire::reconcile::timeline::Timeline;
-use crosswire::reconcile::{self, Context, Control, Neighbour, ReadBack, RunEnd, Surroundings};
+use crosswire::reconcile::{self, Context, Control, NoSurroundings, ReadBack, RunEnd};
 use crosswire::scenario::{self, Scenario};
 
 use support::{Figures, cpu, figures_of, medians, say, tell};
@@ -266,7 +266,7 @@ fn judge(folder: &Path) -> Result<()> {
         timed(&mut judged, || drop((ops, sightings)));
     }
     let judgement = timed(&mut combined, || {
-        reconcile::combine(buckets, Control::default(), &mut Nobody)
+        reconcile::combine(buckets, Control::default(), &mut NoSurroundings)
     });
     ensure!(judgement.findings.is_empty(), "a clean run has findings");
     ensure!(judgement.sessions > 0 && records > 0, "nothing was judged");
@@ -277,31 +277,6 @@ fn judge(folder: &Path) -> Result<()> {
         ("judge_s", judged.as_secs_f64()),
         ("combine_s", combined.as_secs_f64()),
     ])
-}
-
-/// A clean run is asked nothing.
-struct Nobody;
-
-impl Surroundings for Nobody {
-    fn around(&mut self, _time: Micros) -> Vec<Neighbour> {
-        Vec::new()
-    }
-
-    fn nearest_of(&mut self, _user: UserIx, _time: Micros) -> Option<OpId> {
-        None
-    }
-
-    fn users(&mut self) -> u32 {
-        0
-    }
-
-    fn promised(&mut self, _from: Micros, _of: Option<Trait>) -> u64 {
-        0
-    }
-
-    fn users_of_session(&mut self, _id: &str) -> BTreeSet<UserIx> {
-        BTreeSet::new()
-    }
 }
 
 /// Reads pages of messages as the read-back does, but for the network: what a session's page

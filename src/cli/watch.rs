@@ -20,9 +20,9 @@ use crate::event::{Event, Sink};
 use crate::ledger::{LedgerError, LedgerReader};
 use crate::live::Live;
 use crate::model::limits::PLANNED_USERS_MAX;
-use crate::model::{Affected, Code, Finding, Micros, OpId, Proof, RunId, Trait, UserIx};
+use crate::model::{Affected, Code, Finding, Micros, Proof, RunId, UserIx};
 use crate::observe::{ScanContext, is_suspicious};
-use crate::reconcile::{self, Context, Neighbour, ReadBack, RunEnd, Surroundings};
+use crate::reconcile::{self, Context, NoSurroundings, ReadBack, RunEnd};
 use crate::scenario::Scenario;
 use crate::stop::{StopLevel, Stopper};
 
@@ -182,7 +182,7 @@ fn judge(
         let sightings = ledger.sightings_of_users(range.clone())?;
         let bucket = reconcile::judge_users(&context, range, &ops, &sightings);
         let control = reconcile::Control::default();
-        let judgement = reconcile::combine([bucket], control, &mut Nobody);
+        let judgement = reconcile::combine([bucket], control, &mut NoSurroundings);
         let told = judgement.findings.into_iter();
         findings.extend(told.filter(|f| f.proof == Proof::Proved && is_positive(f.code)));
     }
@@ -212,31 +212,6 @@ fn is_positive(code: Code) -> bool {
         | Code::Ghost
         | Code::Late
         | Code::Unattributable => false,
-    }
-}
-
-/// Hints about causes are for the end: they need the whole run.
-struct Nobody;
-
-impl Surroundings for Nobody {
-    fn around(&mut self, _time: Micros) -> Vec<Neighbour> {
-        Vec::new()
-    }
-
-    fn nearest_of(&mut self, _user: UserIx, _time: Micros) -> Option<OpId> {
-        None
-    }
-
-    fn users(&mut self) -> u32 {
-        0
-    }
-
-    fn promised(&mut self, _since: Micros, _having: Option<Trait>) -> u64 {
-        0
-    }
-
-    fn users_of_session(&mut self, _name: &str) -> BTreeSet<UserIx> {
-        BTreeSet::new()
     }
 }
 

@@ -11,13 +11,17 @@ mod op;
 mod record;
 mod sample;
 mod time;
+mod traits;
 mod verdict;
 
 pub use finding::{Affected, Code, Finding, Proof, Severity, UnknownName};
 pub use hint::{Hint, Pattern};
 pub use id::{CanaryId, CanaryKind, GroupIx, OpId, OutOfRange, RunId, Seed, SessionIx, UserIx};
-pub use op::{Completion, Echo, Invocation, OpKind, OpRow, Outcome, Promise, Trait, TraitSet};
+pub use op::{Completion, Echo, Invocation, OpKind, OpRow, Outcome, Promise};
+#[cfg(test)]
+pub(crate) use record::scans;
 pub use record::{Exactness, Likeness, RecordType, Role, Scan, SeenCanary, Sighting, standstill};
 pub use sample::{GeneratorHealth, LagSample, ResourceSample};
 pub use time::Micros;
+pub use traits::{Trait, TraitSet};
 pub use verdict::{InconclusiveReason, Verdict};

@@ -244,28 +244,29 @@ pub fn standstill(scans: &[Scan]) -> (usize, Duration) {
     (equal.count(), held)
 }
 
+/// One letter a scan, which begins every 100 ms and takes 10; `!` for an incomplete one.
+#[cfg(test)]
+pub(crate) fn scans(digests: &str) -> Vec<Scan> {
+    (1..)
+        .zip(digests.chars())
+        .map(|(scan, digest)| Scan {
+            scan,
+            started: Micros(u64::from(scan) * 100_000),
+            ended: Micros(u64::from(scan) * 100_000 + 10_000),
+            digest: digest.to_string(),
+            sessions: 1,
+            messages: 2,
+            facts: 0,
+            unattributable: 0,
+            complete: digest != '!',
+            incomplete_reason: None,
+        })
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// One letter a scan, which begins every 100 ms and takes 10; `!` for an incomplete one.
-    fn scans(digests: &str) -> Vec<Scan> {
-        (1..)
-            .zip(digests.chars())
-            .map(|(scan, digest)| Scan {
-                scan,
-                started: Micros(u64::from(scan) * 100_000),
-                ended: Micros(u64::from(scan) * 100_000 + 10_000),
-                digest: digest.to_string(),
-                sessions: 1,
-                messages: 2,
-                facts: 0,
-                unattributable: 0,
-                complete: digest != '!',
-                incomplete_reason: None,
-            })
-            .collect()
-    }
 
     #[test]
     fn likeness_reads_back() {

@@ -24,7 +24,10 @@ use super::store::StoreClient;
 use crate::canary;
 use crate::clock::RunClock;
 use crate::event::Event;
-use crate::model::{CanaryId, CanaryKind, RunId, Scan, SessionIx, Sighting, UserIx};
+use crate::model::{
+    CanaryId, CanaryKind, Completion, Echo, GroupIx, Invocation, Micros, OpId, OpKind, Outcome,
+    Promise, RunId, Scan, SessionIx, Sighting, TraitSet, UserIx,
+};
 use crate::scenario::{
     AuthKind, Disturbances, Memory, OwnerTemplate, Paths, PerChannel, Scenario, Settle, Store,
     Target, Timeouts,
@@ -438,4 +441,45 @@ pub(super) fn sightings(mut receiver: mpsc::Receiver<Event>) -> Vec<Sighting> {
 /// The ids of sighted records.
 pub(super) fn ids(sightings: &[Sighting]) -> HashSet<&str> {
     sightings.iter().map(|s| s.record_id.as_str()).collect()
+}
+
+/// The first operation of a session begins; its user has the same number.
+pub(super) fn invoked(kind: OpKind, session: u32) -> Event {
+    Event::Invoked(Invocation {
+        op: op(session),
+        user: UserIx(session),
+        founder: UserIx(session),
+        kind,
+        group: GroupIx(0),
+        intended: Micros(0),
+        invoked: Micros(0),
+        text_hash: 0,
+        item_first: 0,
+        item_count: 1,
+        request_id: 0,
+        traits: TraitSet::default(),
+    })
+}
+
+/// It ends.
+pub(super) fn completed(session: u32, outcome: Outcome, server_session: Option<&str>) -> Event {
+    Event::Completed(Completion {
+        op: op(session),
+        completed: Micros(1),
+        sent: Some(Micros(0)),
+        outcome,
+        status: Some(200),
+        promise: Promise::NONE,
+        echo: Echo::Own,
+        server_session: server_session.map(str::to_owned),
+        detail: None,
+    })
+}
+
+/// The first operation of a session.
+pub(super) fn op(session: u32) -> OpId {
+    OpId {
+        session: SessionIx(session),
+        seq: 0,
+    }
 }

@@ -277,50 +277,13 @@ impl Watcher {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fake::{Content, FakeStore, Quirk, block, context, owner, turn};
+    use super::super::fake::{
+        Content, FakeStore, Quirk, block, completed, context, invoked, op, owner, turn,
+    };
     use super::*;
-    use crate::model::{Echo, GroupIx, Promise, SessionIx, TraitSet, UserIx};
 
     /// Longer than any machine is busy.
     const PATIENCE: Duration = Duration::from_mins(1);
-
-    fn invoked(kind: OpKind, session: u32) -> Event {
-        Event::Invoked(Invocation {
-            op: op(session),
-            user: UserIx(session),
-            founder: UserIx(session),
-            kind,
-            group: GroupIx(0),
-            intended: Micros(0),
-            invoked: Micros(0),
-            text_hash: 0,
-            item_first: 0,
-            item_count: 1,
-            request_id: 0,
-            traits: TraitSet::default(),
-        })
-    }
-
-    fn completed(session: u32, outcome: Outcome, server_session: Option<&str>) -> Event {
-        Event::Completed(Completion {
-            op: op(session),
-            completed: Micros(1),
-            sent: Some(Micros(0)),
-            outcome,
-            status: Some(200),
-            promise: Promise::NONE,
-            echo: Echo::Own,
-            server_session: server_session.map(str::to_owned),
-            detail: None,
-        })
-    }
-
-    fn op(session: u32) -> OpId {
-        OpId {
-            session: SessionIx(session),
-            seq: 0,
-        }
-    }
 
     /// The context of a run that waits long enough for a busy machine.
     fn patient() -> ScanContext {

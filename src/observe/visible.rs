@@ -174,46 +174,15 @@ impl Watcher {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fake::{Content, FakeStore, block, context, owner, turn};
+    use super::super::fake::{
+        Content, FakeStore, block, completed, context, invoked, op, owner, turn,
+    };
     use super::*;
-    use crate::model::{Echo, GroupIx, Micros, Promise, SessionIx, TraitSet, UserIx};
-
-    fn op(session: u32) -> OpId {
-        OpId {
-            session: SessionIx(session),
-            seq: 0,
-        }
-    }
 
     /// Tells the follower of a whole operation.
     fn tell(follower: &mut Follower, kind: OpKind, session: u32, outcome: Outcome) {
-        let invocation = Invocation {
-            op: op(session),
-            user: UserIx(session),
-            founder: UserIx(session),
-            kind,
-            group: GroupIx(0),
-            intended: Micros(0),
-            invoked: Micros(0),
-            text_hash: 0,
-            item_first: 0,
-            item_count: 1,
-            request_id: 0,
-            traits: TraitSet::default(),
-        };
-        let completion = Completion {
-            op: op(session),
-            completed: Micros(1),
-            sent: Some(Micros(0)),
-            outcome,
-            status: Some(200),
-            promise: Promise::NONE,
-            echo: Echo::Own,
-            server_session: None,
-            detail: None,
-        };
-        follower.event(&Event::Invoked(invocation)).unwrap();
-        follower.event(&Event::Completed(completion)).unwrap();
+        follower.event(&invoked(kind, session)).unwrap();
+        follower.event(&completed(session, outcome, None)).unwrap();
     }
 
     #[tokio::test]

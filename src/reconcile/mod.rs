@@ -46,7 +46,7 @@ pub use control::{Control, control};
 pub use draft::Draft;
 pub use evidence::Evidence;
 pub use judgement::{Judgement, combine};
-pub use pattern::{NEIGHBOURS_EACH_SIDE, Neighbour, Surroundings};
+pub use pattern::{NEIGHBOURS_EACH_SIDE, Neighbour, NoSurroundings, Surroundings};
 
 /// How a run ended, as the ledger tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

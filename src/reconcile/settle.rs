@@ -21,6 +21,7 @@ pub fn settled(scans: &[Scan], settle: &Settle, lag_p999: Duration) -> ReadBack 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::scans;
 
     fn settle() -> Settle {
         Settle {
@@ -28,26 +29,6 @@ mod tests {
             deadline: Duration::from_secs(5),
             pause: Duration::from_millis(100),
         }
-    }
-
-    /// One letter a scan, 100 ms apart: its digest, `!` for an incomplete one.
-    fn scans(digests: &str) -> Vec<Scan> {
-        digests
-            .chars()
-            .zip(1_u32..)
-            .map(|(digest, scan)| Scan {
-                scan,
-                started: Micros(u64::from(scan) * 100_000),
-                ended: Micros(u64::from(scan) * 100_000 + 10_000),
-                digest: digest.to_string(),
-                sessions: 1,
-                messages: 2,
-                facts: 0,
-                unattributable: 0,
-                complete: digest != '!',
-                incomplete_reason: None,
-            })
-            .collect()
     }
 
     #[test]

@@ -57,6 +57,33 @@ pub trait Surroundings {
     fn users_of_session(&mut self, name: &str) -> BTreeSet<UserIx>;
 }
 
+/// No surroundings: for judging a part of a run, where hints about causes would mislead, or a run
+/// in which nothing is found.
+#[derive(Debug, Clone, Copy)]
+pub struct NoSurroundings;
+
+impl Surroundings for NoSurroundings {
+    fn around(&mut self, _time: Micros) -> Vec<Neighbour> {
+        Vec::new()
+    }
+
+    fn nearest_of(&mut self, _user: UserIx, _time: Micros) -> Option<OpId> {
+        None
+    }
+
+    fn users(&mut self) -> u32 {
+        0
+    }
+
+    fn promised(&mut self, _since: Micros, _having: Option<Trait>) -> u64 {
+        0
+    }
+
+    fn users_of_session(&mut self, _name: &str) -> BTreeSet<UserIx> {
+        BTreeSet::new()
+    }
+}
+
 /// Puts hints on findings.
 pub(crate) fn hint(drafts: &mut [Draft], surroundings: &mut dyn Surroundings) {
     crossed::hint(drafts, surroundings);

@@ -106,7 +106,7 @@ fn reasons(report: &Report) -> Vec<Field> {
         .collect();
     match report.ended {
         Ended::Finished => {}
-        Ended::Interrupted => fields.push(("ended", "stopped by the user".to_owned())),
+        Ended::Interrupted => fields.push(("ended", "told to stop".to_owned())),
         Ended::TargetThrottled => {
             fields.push(("ended", "the target asked for less load".to_owned()));
         }
