@@ -8,7 +8,7 @@ const SEEDS: u64 = 10;
 #[test]
 fn the_first_command_of_a_newcomer() {
     let bench = Bench::new();
-    let done = bench.run(&["run", "--report", "json=-"]);
+    let done = bench.run_unsaturated(&["run", "--report", "json=-"]);
     assert_eq!(done.code, Some(0), "{}{}", done.stdout, done.stderr);
     let report = done.json();
     assert_eq!(report["schema_version"], "1.0");
@@ -51,7 +51,7 @@ fn the_first_command_of_a_newcomer() {
 #[test]
 fn the_screen_says_pass_and_the_bound() {
     let bench = Bench::new();
-    let done = bench.run(&["run", "--seed", "1"]);
+    let done = bench.run_unsaturated(&["run", "--seed", "1"]);
     assert_eq!(done.code, Some(0), "{}{}", done.stdout, done.stderr);
     assert!(done.stdout.starts_with("PASS"), "{}", done.stdout);
     assert!(done.stdout.contains("bound"), "{}", done.stdout);
@@ -87,7 +87,7 @@ fn many_seeds_of_mixed_pass() {
             "--report",
             "json=-",
         ];
-        let done = bench.run(&args);
+        let done = bench.run_unsaturated(&args);
         assert_eq!(
             done.code,
             Some(0),

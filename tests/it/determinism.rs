@@ -20,7 +20,7 @@ fn sent(run: &Path) -> Vec<(i64, i64, i64, i64)> {
 
 fn run_with_seed(seed: &str) -> (String, Vec<(i64, i64, i64, i64)>) {
     let bench = Bench::new();
-    let done = bench.run(&["run", "--seed", seed, "--report", "json=-"]);
+    let done = bench.run_unsaturated(&["run", "--seed", seed, "--report", "json=-"]);
     assert_eq!(done.code, Some(0), "{}{}", done.stdout, done.stderr);
     let report = done.json();
     assert_eq!(report["verdict"], "pass");

@@ -34,7 +34,7 @@ const NOBODYS_MIN: u64 = 380;
 fn run(bench: &Bench, scenario: &str) -> Done {
     let file = bench.file("snapshot.toml", scenario.as_bytes());
     let file = file.to_str().unwrap();
-    bench.run(&[
+    bench.run_unsaturated(&[
         "run",
         file,
         "--lab-profile",

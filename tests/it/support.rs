@@ -11,6 +11,9 @@ use serde_json::Value;
 /// No command of a test may take longer.
 const COMMAND_TIMEOUT: Duration = Duration::from_mins(2);
 
+/// How often a run is tried whose generator could not keep up.
+const SATURATED_TRIES: usize = 5;
+
 /// Only one load at a time: runs that take the processor from each other would measure each
 /// other, and be inconclusive for it.
 static MACHINE: Mutex<()> = Mutex::new(());
@@ -74,6 +77,25 @@ impl Bench {
     pub(crate) fn run(&self, args: &[&str]) -> Done {
         let child = self.spawn(args);
         finish(child)
+    }
+
+    /// Runs to the end, anew where the generator could not keep up: a busy machine makes a run
+    /// inconclusive, which says nothing of the target. The folder of such a run is removed.
+    pub(crate) fn run_unsaturated(&self, args: &[&str]) -> Done {
+        for _ in 1..SATURATED_TRIES {
+            let done = self.run(args);
+            if done.code != Some(4) || !self.was_only_saturated() {
+                return done;
+            }
+            std::fs::remove_dir_all(self.folder.path().join("reports")).unwrap();
+        }
+        self.run(args)
+    }
+
+    /// Was a busy machine the last run's only reason to be inconclusive?
+    fn was_only_saturated(&self) -> bool {
+        let judged = self.run(&["report", "last", "--report", "json=-"]);
+        judged.json()["inconclusive_reasons"] == serde_json::json!(["generator-saturated"])
     }
 
     /// Starts and goes on.
