@@ -17,12 +17,17 @@ use crate::model::OpKind;
 const ENRICHMENT_LIMIT: Duration = Duration::from_secs(2);
 /// The limit of a task that stores a turn.
 pub(super) const PERSISTENCE_LIMIT: Duration = Duration::from_secs(10);
-/// What one call to the store takes, while no other moves. With three for a turn and half a one
-/// for its task the snapshot carries 28 turns a second, and of sessions that are opened at once
-/// it gives a hundred their owner.
-const CALL: Duration = Duration::from_micros(9_900);
+/// What one call to the store takes, while no other moves. With three for a turn and one for its
+/// task the snapshot carries 28 turns a second, and of sessions that are opened at once it gives
+/// a hundred their owner.
+const CALL: Duration = Duration::from_micros(8_400);
 /// What the call of a task takes that stores a turn.
-const WRITE: Duration = Duration::from_millis(5);
+const WRITE: Duration = Duration::from_micros(10_500);
+/// After so long without a call the connections to the store are closed.
+const KEPT_OPEN: Duration = Duration::from_secs(5);
+/// How long it takes to open them again. All who come meanwhile wait, so that of many sessions
+/// that are opened at once none is looked up and made before the others have come.
+const OPENING: Duration = Duration::from_millis(300);
 /// How late a timer may be without the next call being late for it.
 const TIMER_SLACK: Duration = Duration::from_millis(20);
 
@@ -51,7 +56,12 @@ impl StoreCalls {
             let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
             let now = Instant::now();
             let earliest = now.checked_sub(TIMER_SLACK).unwrap_or(now);
-            let begins = ended.map_or(now, |ended| if ended < earliest { now } else { ended });
+            let is_open = |ended: Instant| ended + KEPT_OPEN >= now;
+            let begins = match *ended {
+                Some(ended) if ended >= earliest => ended,
+                Some(ended) if is_open(ended) => now,
+                Some(_) | None => now + OPENING,
+            };
             *ended.insert(begins + takes)
         };
         sleep_until(until).await;
