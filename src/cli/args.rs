@@ -76,7 +76,7 @@ pub(super) enum Command {
 #[derive(Debug, Args)]
 pub(super) struct RunArgs {
     /// A scenario file, or the name of an embedded one (`crosswire scenario list`); by default
-    /// `quick` for the lab and `staging` for a target
+    /// `quick` for the lab, the profile's own for a lab with one, and `staging` for a target
     pub scenario: Option<String>,
     /// The backend under test; by default the embedded lab
     #[arg(short, long, env = "CROSSWIRE_TARGET", value_name = "URL")]

@@ -127,11 +127,7 @@ fn embedded_names() -> String {
 /// A flag or the file is not valid, or they contradict each other.
 pub(super) fn resolve(args: &RunArgs) -> anyhow::Result<Scenario> {
     let mut overrides = overrides(args)?;
-    let fallback = if overrides.target.is_some() {
-        "staging"
-    } else {
-        "quick"
-    };
+    let fallback = fallback(args.lab_profile.as_deref(), overrides.target.is_some());
     let source = source(args.scenario.as_deref().unwrap_or(fallback))?;
     overrides.pool = pool(&source)?;
     let scenario = scenario::parse_with(&source.name, &source.text, &source.file, &overrides)?;
@@ -153,6 +149,18 @@ pub(super) fn resolve(args: &RunArgs) -> anyhow::Result<Scenario> {
         hosts::check_host("memory store", url, &args.allow_hosts)?;
     }
     Ok(scenario)
+}
+
+/// The scenario of a run that names none. A profile that a scenario is named after brings its own
+/// load, below what it carries and with what is known of it accepted.
+fn fallback(lab_profile: Option<&str>, has_target: bool) -> &'static str {
+    let mut names = scenario::embedded().iter().map(|(name, _)| *name);
+    let of_profile = names.find(|name| Some(*name) == lab_profile);
+    match (has_target, of_profile) {
+        (true, _) => "staging",
+        (false, Some(name)) => name,
+        (false, None) => "quick",
+    }
 }
 
 fn overrides(args: &RunArgs) -> anyhow::Result<Overrides> {
@@ -202,4 +210,21 @@ pub(super) fn random_u32() -> anyhow::Result<u32> {
     rand::rngs::SysRng
         .try_next_u32()
         .context("could not draw a random number")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_without_a_scenario_takes_the_one_that_fits() {
+        for (profile, has_target, name) in [
+            (None, false, "quick"),
+            (Some("engram"), false, "quick"),
+            (Some("f878ddb"), false, "f878ddb"),
+            (None, true, "staging"),
+        ] {
+            assert_eq!(fallback(profile, has_target), name, "{profile:?}");
+        }
+    }
 }

@@ -13,6 +13,7 @@ pub fn embedded() -> &'static [(&'static str, &'static str)] {
             "shared-session",
             include_str!("../../scenarios/shared-session.toml"),
         ),
+        ("f878ddb", include_str!("../../scenarios/f878ddb.toml")),
     ]
 }
 
