@@ -115,7 +115,7 @@ fn capsule(
         fields.push(("hint", hint(of_cause)));
     }
 
-    let mut lead = format!("  {:<3}", format!("#{number}"));
+    let mut lead = format!("  #{number} ");
     let mut lines = Vec::new();
     if let Some(claim) = claim {
         lines.extend(wrap(&lead, &clean(claim), width));
