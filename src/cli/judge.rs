@@ -394,6 +394,11 @@ impl Surroundings for Rows<'_> {
         self.or_keep(read)
     }
 
+    fn sessions_opened(&mut self, kind: OpKind, within: (Micros, Micros)) -> u64 {
+        let read = self.ledger.sessions_opened(kind, within);
+        self.or_keep(read)
+    }
+
     fn users_of_session(&mut self, name: &str) -> BTreeSet<UserIx> {
         let read = self.ledger.users_of_session(name);
         self.or_keep(read)

@@ -9,7 +9,7 @@ use rusqlite::{Connection, OpenFlags, Params};
 use serde_json::Value;
 
 use super::rows::{self, Columns, OP_COLUMNS, SCAN_COLUMNS, SIGHTING_COLUMNS};
-use super::{LEDGER_FILE, LedgerError, Manifest, judgement, manifest};
+use super::{LEDGER_FILE, LedgerError, Manifest, codes, judgement, manifest};
 use crate::model::limits::PLANNED_USERS_MAX;
 use crate::model::{
     Finding, LagSample, Micros, OpId, OpKind, OpRow, Outcome, ResourceSample, Scan, Sighting,
@@ -320,6 +320,26 @@ impl LedgerReader {
             "SELECT count(*) FROM ops WHERE outcome = 0 AND promise <> 0 AND invoked_us >= ?1 \
              AND (traits & ?2) = ?2",
             (since, bits),
+            number,
+        )?;
+        Ok(counts.into_iter().sum())
+    }
+
+    /// How many sessions of a channel were opened in a stretch of time, both ends included, with a
+    /// first operation that ended `ok`.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn sessions_opened(
+        &self,
+        kind: OpKind,
+        (from, to): (Micros, Micros),
+    ) -> Result<u64, LedgerError> {
+        let [from, to] = [from, to].map(|at| i64::try_from(at.0).unwrap_or(i64::MAX));
+        let counts: Vec<u64> = self.all(
+            "SELECT count(*) FROM ops WHERE seq = 0 AND outcome = 0 AND kind = ?1 \
+             AND invoked_us BETWEEN ?2 AND ?3",
+            (codes::op_kind(kind), from, to),
             number,
         )?;
         Ok(counts.into_iter().sum())

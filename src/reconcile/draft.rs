@@ -18,7 +18,8 @@ pub struct Draft {
     pub(crate) finding: Finding,
     /// The channel over which it was sent, where known.
     pub(crate) channel: Option<OpKind>,
-    /// When the first operation of the story was at work.
+    /// When the first operation of the story was at work; what is lost, with the time that the
+    /// task behind it may have taken.
     pub(crate) span: Option<(Micros, Micros)>,
     /// The operation of the other user who had a part in it, where that is known.
     pub(crate) other: Option<OpId>,

@@ -12,6 +12,7 @@ use super::counts::count;
 use super::draft::Draft;
 use super::fold::{self, Mixers, Tallies};
 use super::pattern::{self, Surroundings};
+use super::stall;
 
 /// What the judge says of a run.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -93,10 +94,13 @@ pub fn combine(
     );
     fold::name_mixers(&mut drafts, &mixers);
     sort(&mut drafts);
-    let mut drafts = fold::fold(drafts, &tallies);
+    let mut drafts = stall::fold_ownerless(fold::fold(drafts, &tallies), surroundings);
     // Folding may have made some graver.
     sort(&mut drafts);
     pattern::hint(&mut drafts, surroundings);
+    // What is lost by one stall is known by its hint.
+    let mut drafts = stall::fold_lost(drafts);
+    sort(&mut drafts);
     pattern::name_others(&mut drafts, surroundings);
     judgement.findings = drafts.into_iter().map(Draft::into_finding).collect();
     judgement

@@ -32,6 +32,7 @@ mod reading;
 #[cfg(test)]
 mod reference;
 pub mod settle;
+mod stall;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]

@@ -480,6 +480,17 @@ impl Surroundings for &History {
         promised.count() as u64
     }
 
+    fn sessions_opened(&mut self, kind: OpKind, (from, to): (Micros, Micros)) -> u64 {
+        let opened = self.ops.iter().filter(|op| {
+            let begun = &op.invocation;
+            begun.op.seq == 0
+                && begun.kind == kind
+                && (from..=to).contains(&begun.invoked)
+                && op.outcome() == Outcome::Ok
+        });
+        opened.count() as u64
+    }
+
     fn users_of_session(&mut self, name: &str) -> BTreeSet<UserIx> {
         let named = self.ops.iter().filter(|op| {
             let end = op.completion.as_ref();

@@ -262,7 +262,7 @@ pub(super) const MATRIX: &[Row] = &[
     .roots(RootsPer::Operation)
     .pattern(Pattern::Silent),
     fault("wedge", &["wedge"], CHAT, &[Code::Lost])
-        .roots(RootsPer::Operation)
+        .roots(RootsPer::Run(1))
         .pattern(Pattern::Stall),
     fault(
         "length-limit",

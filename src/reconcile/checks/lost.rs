@@ -28,7 +28,8 @@ impl Check for Lost {
          only when the whole store was read, stood still, and the answer is older than the \
          deadline; text that is found under any other owner or in any other session is not lost. \
          A text with damaged canaries may be the missing one, so that nothing is proved of its session. \
-         Nothing is said of operations whose answer never came."
+         Nothing is said of operations whose answer never came. Losses are a finding each, but \
+         where nothing more is stored from some moment on, for anybody, all of it is one."
     }
 
     fn check(&self, evidence: &Evidence<'_>) -> Vec<Draft> {
@@ -108,8 +109,14 @@ fn draft(evidence: &Evidence<'_>, op: &OpRow, record_type: RecordType, what: &st
         OpKind::Upload => "accepted",
         OpKind::Voice => "answered by voice",
     };
-    let deadline = evidence.context.scenario.memory.settle.deadline;
-    Draft::new(evidence, Code::Lost, proof, sender, vec![absent]).saying(
+    let settle = &evidence.context.scenario.memory.settle;
+    let deadline = settle.deadline;
+    let mut draft = Draft::new(evidence, Code::Lost, proof, sender, vec![absent]);
+    // What should have stored it may have been at work for so long after the answer.
+    draft.span = draft
+        .span
+        .map(|(begun, ended)| (begun, ended + settle.task_limit));
+    draft.saying(
         format!("{}'s {what} lost", wording::user(sender)),
         format!(
             "operation {id} was {answered}, and its canary is in no record of the store, which \

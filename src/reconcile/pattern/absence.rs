@@ -32,8 +32,11 @@ pub(super) fn hint(drafts: &mut [Draft], surroundings: &mut dyn Surroundings) {
             | Hint::Silent
             | Hint::Shift { .. } => return,
         };
-        for (begun, place) in lost {
-            if let Some(draft) = drafts.get_mut(place).filter(|_| begun >= since) {
+        // A task that was at work at that moment may not have come to the store in time either,
+        // though one of an operation that began later did.
+        let at_work = |draft: &&mut Draft| draft.span.is_some_and(|(_, ended)| ended >= since);
+        for (_, place) in lost {
+            if let Some(draft) = drafts.get_mut(place).filter(at_work) {
                 draft.finding.hint = Some(hint.clone());
             }
         }

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::limits::CAPSULES_PER_CODE_MAX;
-use crate::model::{Code, Hint, Micros, OpId, Trait, UserIx};
+use crate::model::{Code, Hint, Micros, OpId, OpKind, Trait, UserIx};
 
 use super::draft::Draft;
 
@@ -53,6 +53,10 @@ pub trait Surroundings {
     /// trait, where one is named.
     fn promised(&mut self, since: Micros, having: Option<Trait>) -> u64;
 
+    /// Sessions of a channel that were opened in a stretch of time, both ends included, and whose
+    /// first operation ended `ok`.
+    fn sessions_opened(&mut self, kind: OpKind, within: (Micros, Micros)) -> u64;
+
     /// The users whose answers named a session.
     fn users_of_session(&mut self, name: &str) -> BTreeSet<UserIx>;
 }
@@ -76,6 +80,10 @@ impl Surroundings for NoSurroundings {
     }
 
     fn promised(&mut self, _since: Micros, _having: Option<Trait>) -> u64 {
+        0
+    }
+
+    fn sessions_opened(&mut self, _kind: OpKind, _within: (Micros, Micros)) -> u64 {
         0
     }
 
