@@ -5,7 +5,7 @@
 //! comparable, `likeness.rs` compares them, `tone.rs` speaks them.
 //! Whose canaries count (this run's, another run's) is for the caller to decide.
 
-use crate::model::{CanaryId, Likeness, SeenCanary};
+use crate::model::{CanaryId, Likeness, RunId, SeenCanary};
 
 mod damage;
 mod likeness;
@@ -72,10 +72,10 @@ pub fn body_hash(normalised: &str) -> u64 {
     u64::from_le_bytes(first)
 }
 
-/// The first canary of a normalised text with up to `chars_around` characters either side of it;
-/// `None` without one.
-pub fn excerpt(normalised: &str, chars_around: usize) -> Option<String> {
-    let found = text::scan(normalised).next()?;
+/// The first canary of a run in a normalised text, with up to `chars_around` characters either
+/// side of it; `None` without one. What is beside another run's canary is not this run's to quote.
+pub fn excerpt(normalised: &str, run: RunId, chars_around: usize) -> Option<String> {
+    let found = text::scan(normalised).find(|found| found.canary.id.run == run)?;
     let before = &normalised[..found.start];
     let after = &normalised[found.end..];
     let from = before
@@ -143,13 +143,27 @@ mod tests {
     fn an_excerpt_is_cut_at_characters() {
         let canary = plant(id(1), &[]);
         let text = format!("äöü before {canary} after €uro");
-        assert_eq!(excerpt(&text, 0), Some(canary.clone()));
+        let run = id(1).run;
+        assert_eq!(excerpt(&text, run, 0), Some(canary.clone()));
         assert_eq!(
-            excerpt(&text, 9),
+            excerpt(&text, run, 9),
             Some(format!("ü before {canary} after €u"))
         );
-        assert_eq!(excerpt(&text, 400), Some(text.clone()));
-        assert_eq!(excerpt("nothing here", 40), None);
+        assert_eq!(excerpt(&text, run, 400), Some(text.clone()));
+        assert_eq!(excerpt("nothing here", run, 40), None);
+    }
+
+    #[test]
+    fn only_what_is_beside_a_canary_of_the_run_is_quoted() {
+        let ours = plant(id(1), &[]);
+        let other = CanaryId {
+            run: RunId(7),
+            ..id(1)
+        };
+        let text = format!("{} theirs, and then ours {ours}", plant(other, &[]));
+        let quoted = excerpt(&text, id(1).run, 5);
+        assert_eq!(quoted, Some(format!("ours {ours}")));
+        assert_eq!(excerpt(&text, RunId(8), 5), None);
     }
 
     #[test]

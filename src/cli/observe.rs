@@ -10,7 +10,7 @@ use crate::clock::RunClock;
 use crate::drive::Collector;
 use crate::ledger::{self, LedgerReader, Manifest};
 use crate::live::{self, Phase};
-use crate::observe::{ScanContext, StoreClient};
+use crate::observe::{ScanContext, StoreClient, Strangers};
 use crate::scenario::Scenario;
 
 use super::args::{Cli, ObserveArgs};
@@ -38,6 +38,7 @@ pub(super) async fn run(cli: &Cli, args: &ObserveArgs) -> Result<Exit, Failure> 
         run: manifest.run,
         baseline: readback::load_baseline(&reader).map_err(Failure::preflight)?,
         clock: RunClock::resume(UNIX_EPOCH + since_1970(&manifest)),
+        strangers: Strangers::new(readback::strangers_key(&folder)?),
         users: scenario.users,
         plan: readback::same_plan(&scenario, &manifest),
         scenario: Arc::new(scenario),

@@ -1,25 +1,36 @@
 //! Reading the store back, for a run in progress and for an earlier one.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "keeps the key for strangers' names in the run's folder"
+)]
 
+use std::fs::OpenOptions;
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use tokio::sync::mpsc;
 
 use crate::event::Event;
 use crate::ledger::{Ledger, LedgerError, LedgerReader, Manifest};
 use crate::model::Micros;
-use crate::observe::{Baseline, ScanContext, SettlePlan, StoreClient};
+use crate::observe::{Baseline, BaselineCounts, ScanContext, SettlePlan, StoreClient};
 use crate::plan::Plan;
 use crate::scenario::Scenario;
 use crate::stop::Stop;
 
 use super::exit::Failure;
-use super::judge;
+use super::{judge, settings};
 
 /// Note of the ledger: the baseline has been taken.
 const BASELINE_TAKEN: &str = "baseline_taken";
+/// Note of the ledger: messages and facts that pooled users had before the run.
+const BASELINE_RECORDS: &str = "baseline_records";
+/// Note of the ledger: those among them that hold a canary of an older run.
+const BASELINE_OLDER: &str = "baseline_of_older_runs";
 
 /// Opens the ledger of an earlier run for writing. Nobody else writes it meanwhile.
 ///
@@ -45,6 +56,12 @@ pub(super) fn claim(folder: &Path) -> Result<Ledger, Failure> {
 /// The ledger cannot be written.
 pub(super) fn store_baseline(ledger: &Ledger, baseline: &Baseline) -> anyhow::Result<()> {
     ledger.store_baseline(&baseline.hashes())?;
+    let BaselineCounts {
+        records,
+        of_older_runs,
+    } = baseline.counts();
+    ledger.note(BASELINE_RECORDS, records)?;
+    ledger.note(BASELINE_OLDER, of_older_runs)?;
     ledger.note(BASELINE_TAKEN, true)?;
     Ok(())
 }
@@ -57,7 +74,54 @@ pub(super) fn load_baseline(ledger: &LedgerReader) -> anyhow::Result<Baseline> {
     if ledger.note(BASELINE_TAKEN)?.is_none() {
         bail!("the run ended before it had looked at the store: nothing was sent");
     }
-    Ok(Baseline::from_hashes(ledger.baseline()?))
+    // An older version noted none, and knew no records.
+    let noted = |key| -> anyhow::Result<usize> {
+        let count = ledger.note(key)?.and_then(|count| count.as_u64());
+        Ok(usize::try_from(count.unwrap_or_default())?)
+    };
+    let counts = BaselineCounts {
+        records: noted(BASELINE_RECORDS)?,
+        of_older_runs: noted(BASELINE_OLDER)?,
+    };
+    Ok(Baseline::from_hashes(ledger.baseline()?, counts))
+}
+
+/// The key under which this run's readings hide the names of strangers. It is not in the ledger,
+/// so that whoever is given that alone cannot try names out.
+const STRANGERS_KEY_FILE: &str = "strangers.key";
+
+/// Keeps the key for later processes, readable by nobody else.
+///
+/// # Errors
+/// The file cannot be written, or is there already.
+pub(super) fn store_strangers_key(folder: &Path, key: &[u8; 32]) -> anyhow::Result<()> {
+    let path = folder.join(STRANGERS_KEY_FILE);
+    let write = || {
+        let mut options = OpenOptions::new();
+        let options = options.write(true).create_new(true).mode(0o600);
+        options.open(&path)?.write_all(key)
+    };
+    write().with_context(|| format!("could not write {}", path.display()))
+}
+
+/// The key of an earlier run. Where it is gone, a new one: equal strangers of both readings are
+/// then not known as equal.
+///
+/// # Errors
+/// The file cannot be read, or is no key.
+pub(super) fn strangers_key(folder: &Path) -> anyhow::Result<[u8; 32]> {
+    let path = folder.join(STRANGERS_KEY_FILE);
+    let kept = match std::fs::read(&path) {
+        Ok(kept) => kept,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return settings::random_key(),
+        Err(error) => {
+            return Err(error).with_context(|| format!("could not read {}", path.display()));
+        }
+    };
+    kept.try_into().map_err(|_| {
+        let path = path.display();
+        anyhow::anyhow!("{path} is not the key that a run keeps; remove it to read with a new one")
+    })
 }
 
 /// The plan of an earlier run; `None` if this version makes another one of its scenario and seed,
@@ -98,6 +162,7 @@ pub(super) async fn settle(
             .map_or(row.invocation.invoked, |completion| completion.completed);
         last_completed = last_completed.max(end);
     })?;
+    ledger.server_sessions(&mut |name| context.strangers.answer_named(name))?;
     let plan = SettlePlan {
         first_scan: ledger.last_scan()?.max(fresh.last_glance).saturating_add(1),
         last_completed,

@@ -17,7 +17,8 @@ use crate::ledger::{self, Ledger, Manifest};
 use crate::live::{self, Live, Phase};
 use crate::model::{Micros, RunId, Seed};
 use crate::observe::{
-    Baseline, LagWatch, ScanContext, Share, StoreClient, StoreWatch, watch_lag, watch_store,
+    Baseline, LagWatch, ScanContext, Share, StoreClient, StoreWatch, Strangers, watch_lag,
+    watch_store,
 };
 use crate::plan::Plan;
 use crate::reconcile::arms::ControlArm;
@@ -54,6 +55,9 @@ pub(super) struct Prepared {
     pub(super) store: Option<StoreClient>,
     pub(super) baseline: Baseline,
     pub(super) clock: RunClock,
+    /// The key under which names of strangers are hidden.
+    pub(super) strangers_key: [u8; 32],
+    pub(super) strangers: Strangers,
 }
 
 /// Carries the command out.
@@ -161,13 +165,14 @@ async fn prepare(
             .context("could not begin")
             .map_err(Failure::preflight)?;
         baseline = client
-            .baseline()
+            .baseline(run, &scenario)
             .await
-            .context("could not read what the store holds already")
+            .context("could not begin")
             .map_err(Failure::preflight)?;
         store = Some(client);
     }
     let plan = Arc::new(Plan::new(scenario, seed));
+    let strangers_key = settings::random_key()?;
     Ok(Prepared {
         run,
         folder,
@@ -176,6 +181,8 @@ async fn prepare(
         store,
         baseline,
         clock: RunClock::start(),
+        strangers_key,
+        strangers: Strangers::new(strangers_key),
     })
 }
 
@@ -239,6 +246,7 @@ pub(super) fn open_ledger(prepared: &Prepared, manifest: &Manifest) -> anyhow::R
         ledger.note(judge::FACTS_LISTED, store.can_list_facts())?;
     }
     readback::store_baseline(&ledger, &prepared.baseline)?;
+    readback::store_strangers_key(&prepared.folder, &prepared.strangers_key)?;
     Ok(ledger)
 }
 
@@ -419,16 +427,26 @@ pub(super) fn scan_context(prepared: &Prepared) -> ScanContext {
         scenario: Arc::new(scenario.clone()),
         baseline: prepared.baseline.clone(),
         clock: prepared.clock,
+        strangers: prepared.strangers.clone(),
         users: scenario.users,
         plan: Some(Arc::clone(&prepared.plan)),
     }
 }
 
-/// What is about to happen, in two lines.
+/// What is about to happen, in two lines, and in a third what pooled users had before.
 fn start_lines(prepared: &Prepared, manifest: &Manifest) -> String {
     let scenario = prepared.plan.scenario();
+    let had = prepared.baseline.counts();
+    let had = match had.records {
+        0 => String::new(),
+        records => format!(
+            "\npooled users have {records} messages and facts from before, {} of older runs; none \
+             of them is judged",
+            had.of_older_runs
+        ),
+    };
     format!(
-        "run {}  seed {}  scenario {}  {} users\nsends {} to {}",
+        "run {}  seed {}  scenario {}  {} users\nsends {} to {}{had}",
         manifest.run,
         manifest.seed,
         scenario.name,

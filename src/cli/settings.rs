@@ -202,6 +202,18 @@ pub(super) fn seed(args: &RunArgs) -> anyhow::Result<Seed> {
     }
 }
 
+/// 256 bits from the operating system.
+///
+/// # Errors
+/// It gives none.
+pub(super) fn random_key() -> anyhow::Result<[u8; 32]> {
+    let mut key = [0; 32];
+    rand::rngs::SysRng
+        .try_fill_bytes(&mut key)
+        .context("could not draw a random key")?;
+    Ok(key)
+}
+
 /// 32 bits from the operating system.
 ///
 /// # Errors

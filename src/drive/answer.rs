@@ -208,7 +208,7 @@ impl Reader<'_> {
             bleed: foreign.then(|| Bleed {
                 session: None,
                 body_hash: canary::body_hash(&normalised),
-                excerpt: canary::excerpt(&normalised, EXCERPT_CHARS_AROUND),
+                excerpt: canary::excerpt(&normalised, self.own.run, EXCERPT_CHARS_AROUND),
                 canaries,
             }),
         }

@@ -358,6 +358,21 @@ impl LedgerReader {
         Ok(users.into_iter().map(UserIx).collect())
     }
 
+    /// The sessions that answers to users of the run have named, in no order.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn server_sessions(&self, take: &mut dyn FnMut(&str)) -> Result<(), LedgerError> {
+        let names: Vec<String> =
+            self.all("SELECT DISTINCT name FROM server_sessions", [], |columns| {
+                columns.value()
+            })?;
+        for name in &names {
+            take(name);
+        }
+        Ok(())
+    }
+
     /// How many operations of each kind ended how; `None` stands for those still open.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::dialect::DialectError;
+use crate::model::RunId;
 use crate::model::limits::PAGE_BYTES_MAX;
 
 /// The store could not be read. Fits after "could not".
@@ -76,6 +77,17 @@ pub enum StoreError {
         url: String,
         /// Its dialect.
         dialect: &'static str,
+    },
+    /// Something bears the name of the run that is about to begin.
+    #[error(
+        "tell this run from what is there: the memory store at {url} already holds sessions, \
+         users or canaries of run {run}; begin again, which draws another run id"
+    )]
+    AlreadyThere {
+        /// The run.
+        run: RunId,
+        /// The store's base URL.
+        url: String,
     },
     /// An answer that is none.
     #[error("read {what} at {url}: {source}")]

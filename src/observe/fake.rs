@@ -21,6 +21,7 @@ use url::Url;
 use super::baseline::Baseline;
 use super::scan::ScanContext;
 use super::store::StoreClient;
+use super::strangers::Strangers;
 use crate::canary;
 use crate::clock::RunClock;
 use crate::event::Event;
@@ -316,6 +317,7 @@ pub(super) fn context() -> ScanContext {
         scenario: Arc::new(scenario()),
         baseline: Baseline::default(),
         clock: RunClock::start(),
+        strangers: Strangers::new([7; 32]),
         users: 4,
         plan: None,
     }

@@ -123,6 +123,9 @@ impl StoreSampler {
         let Some(invocation) = self.open.remove(&completion.op) else {
             return;
         };
+        if let Some(named) = &completion.server_session {
+            self.context.strangers.answer_named(named);
+        }
         if completion.outcome != Outcome::Ok {
             return;
         }

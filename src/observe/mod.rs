@@ -4,8 +4,8 @@
 //! `settle.rs` reads it until nothing changes, `lag.rs` watches single records and `glance.rs`
 //! places while the load runs, within the budget of `budget.rs`, `visible.rs` every record where
 //! they come one at a time. What a record means is decided in `sight.rs`, how its text compares
-//! with the one that was sent in `texts.rs`, and nowhere else. Nothing here writes to the store,
-//! and nothing here judges.
+//! with the one that was sent in `texts.rs`, what of other people's names may be kept in
+//! `strangers.rs`, and nowhere else. Nothing here writes to the store, and nothing here judges.
 
 mod baseline;
 mod budget;
@@ -20,10 +20,11 @@ mod settle;
 mod settled;
 mod sight;
 mod store;
+mod strangers;
 mod texts;
 mod visible;
 
-pub use baseline::Baseline;
+pub use baseline::{Baseline, BaselineCounts};
 pub use budget::Share;
 pub use error::StoreError;
 pub use glance::{StoreSampler, StoreWatch, watch_store};
@@ -33,4 +34,5 @@ pub use settle::Observation;
 pub use settled::SettlePlan;
 pub use sight::{control_sightings, is_suspicious};
 pub use store::StoreClient;
+pub use strangers::Strangers;
 pub use visible::{Follower, follow};

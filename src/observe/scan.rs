@@ -12,6 +12,7 @@ use super::error::StoreError;
 use super::pages::Walk;
 use super::sight::{self, ReadAt, Record};
 use super::store::StoreClient;
+use super::strangers::Strangers;
 use super::texts::Texts;
 use crate::clock::RunClock;
 use crate::dialect::{FactRecord, MessageRecord, SessionRecord};
@@ -42,6 +43,8 @@ pub struct ScanContext {
     pub baseline: Baseline,
     /// The run's clock.
     pub clock: RunClock,
+    /// What hides the names of whoever is not of the run.
+    pub strangers: Strangers,
     /// Users of the run: numbers from 0 up to this one, excluded.
     pub users: u32,
     /// The run's plan, whose texts are compared with what is stored; `None` where this version
@@ -289,10 +292,14 @@ impl<'a> Reading<'a> {
                 };
                 (sight::sight(context, &record, read), &message.body)
             })
-            .filter(|(sighting, _)| by_name || !sighting.canaries.is_empty())
+            .filter(|(sighting, _)| {
+                !sighting.canaries.is_empty()
+                    || (by_name && !sight::is_old(context, session, &sighting.record_id))
+            })
             .map(|(sighting, body)| texts.look(sighting, body))
             .collect();
-        if !by_name && messages.is_empty() {
+        let is_old = self.context.baseline.has_session(&session.id);
+        if messages.is_empty() && (!by_name || is_old) {
             return;
         }
         self.tally.sessions += 1;
@@ -304,18 +311,21 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// A session's body is its id: its metadata may be changed by the store at any time.
+    /// A session's body is its id, as it may be kept: its metadata may be changed by the store at
+    /// any time.
     fn session_sighting(&self, session: &SessionRecord, read: ReadAt) -> Sighting {
+        let (context, owner) = (self.context, session.owner.as_deref());
+        let body = context.strangers.session(context, &session.id, owner);
         let record = Record {
             kind: RecordType::Session,
             id: &session.id,
-            owner: session.owner.as_deref(),
+            owner,
             session: Some(&session.id),
             role: Role::Other,
             position: 0,
-            body: &session.id,
+            body: &body,
         };
-        sight::sight(self.context, &record, read)
+        sight::sight(context, &record, read)
     }
 
     async fn read_facts(&mut self) {
@@ -380,8 +390,9 @@ impl<'a> Reading<'a> {
                 body: &fact.body,
             };
             let sighting = sight::sight(self.context, &record, read);
-            let ours = sight::is_our_user(self.context, owner)
-                || sight::is_our_user(self.context, Some(user))
+            let of_user = sight::is_our_user(self.context, owner)
+                || sight::is_our_user(self.context, Some(user));
+            let ours = (of_user && !self.context.baseline.has_fact(&fact.id))
                 || !sighting.canaries.is_empty();
             // A store may list one fact under two users.
             if ours && self.told_facts.insert(sight::digest_part(&sighting)) {

@@ -3,6 +3,7 @@
 
 use super::scan::ScanContext;
 use crate::canary;
+use crate::dialect::SessionRecord;
 use crate::model::limits::{CONTROL_USERS, EXCERPT_CHARS_AROUND};
 use crate::model::{
     CanaryId, CanaryKind, Exactness, Likeness, Micros, OpKind, RecordType, Role, RunId, SeenCanary,
@@ -43,6 +44,7 @@ pub fn control_sightings(context: &ScanContext, scan: u32) -> Vec<Sighting> {
 }
 
 /// Looks at one record: its canaries of this run, and an excerpt if one of them is not at home.
+/// Whose it is stays readable only where that is a user of this run or no person.
 pub(super) fn sight(context: &ScanContext, record: &Record<'_>, read: ReadAt) -> Sighting {
     let normalised = canary::normalise(record.body);
     let mut canaries = canary::find(&normalised);
@@ -51,11 +53,16 @@ pub(super) fn sight(context: &ScanContext, record: &Record<'_>, read: ReadAt) ->
     let misplaced = canaries
         .iter()
         .any(|seen| !is_at_home(context, seen.id, record.owner));
+    let strangers = &context.strangers;
+    let session_name = |id: &str| strangers.session(context, id, record.owner);
     Sighting {
         record_type: record.kind,
-        record_id: record.id.to_owned(),
-        owner: record.owner.map(str::to_owned),
-        session: record.session.map(str::to_owned),
+        record_id: match record.kind {
+            RecordType::Session => session_name(record.id),
+            RecordType::Message | RecordType::Fact | RecordType::Answer => record.id.to_owned(),
+        },
+        owner: record.owner.map(|owner| strangers.owner(context, owner)),
+        session: record.session.map(session_name),
         role: record.role,
         position: record.position,
         canaries,
@@ -64,7 +71,7 @@ pub(super) fn sight(context: &ScanContext, record: &Record<'_>, read: ReadAt) ->
         damaged: false,
         older_run,
         excerpt: misplaced
-            .then(|| canary::excerpt(&normalised, EXCERPT_CHARS_AROUND))
+            .then(|| canary::excerpt(&normalised, context.run, EXCERPT_CHARS_AROUND))
             .flatten(),
         first_scan: read.scan,
         scan: read.scan,
@@ -100,19 +107,39 @@ pub(super) fn is_our_user(context: &ScanContext, owner: Option<&str>) -> bool {
     user.is_some()
 }
 
+/// Is a message without this run's canary no concern of it, though one of its users owns the
+/// session? It was there before the run, or the session is another run's with the same users.
+pub(super) fn is_old(context: &ScanContext, session: &SessionRecord, message: &str) -> bool {
+    is_of_another_run(context, &session.id) || context.baseline.has_message(&session.id, message)
+}
+
+/// Is the session one that another run of the same pooled users has named?
+fn is_of_another_run(context: &ScanContext, session: &str) -> bool {
+    let other = RunId::parse_session_name(session).is_some_and(|(run, ..)| run != context.run);
+    other && !context.scenario.pool.is_empty()
+}
+
 /// Another run whose exact canary a record of ours holds, while it holds none of this one. What
-/// stands in other people's places, or in one that is older than the run, is none of ours.
+/// stands in other people's places, or was there before the run, is none of ours.
 fn older_run(context: &ScanContext, record: &Record<'_>, canaries: &[SeenCanary]) -> Option<RunId> {
     if canaries.iter().any(|seen| seen.id.run == context.run) {
         return None;
     }
     let exact = |seen: &&SeenCanary| seen.exactness == Exactness::Exact;
     let found = canaries.iter().find(exact)?;
+    let baseline = &context.baseline;
     let is_ours = if let Some(session) = record.session {
-        is_our_session(context, session, record.owner) && !context.baseline.has_session(session)
+        // Of pooled users every message is known from before, of others their sessions.
+        let is_old = if context.scenario.pool.is_empty() {
+            baseline.has_session(session)
+        } else {
+            baseline.has_message(session, record.id)
+        };
+        is_our_session(context, session, record.owner)
+            && !is_old
+            && !is_of_another_run(context, session)
     } else {
-        let old = |owner| context.baseline.has_user(owner);
-        is_our_user(context, record.owner) && !record.owner.is_some_and(old)
+        is_our_user(context, record.owner) && !baseline.has_fact(record.id)
     };
     is_ours.then_some(found.id.run)
 }

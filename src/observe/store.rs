@@ -197,7 +197,7 @@ impl StoreClient {
     }
 
     /// The base URL as it may be shown: without user name, password and query.
-    fn shown_url(&self) -> String {
+    pub(super) fn shown_url(&self) -> String {
         let Ok(mut url) = Url::parse(&self.base) else {
             return "an unreadable URL".to_owned();
         };

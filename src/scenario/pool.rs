@@ -50,9 +50,12 @@ impl Scenario {
 
     /// The user of this run that goes by a name at the target; `None` for anybody else.
     pub fn user_of_name(&self, run: RunId, name: &str) -> Option<UserIx> {
-        if self.pool.is_empty() {
-            let named = RunId::parse_user_name(name).filter(|(named, _)| *named == run);
-            return named.map(|(_, user)| user);
+        // Also with a pool: the users of the positive control are none of it.
+        let named = RunId::parse_user_name(name).filter(|(named, _)| *named == run);
+        let named = named.map(|(_, user)| user);
+        let is_its_name = |user: &UserIx| self.user_name(run, *user) == name;
+        if let Some(user) = named.filter(is_its_name) {
+            return Some(user);
         }
         // Only so many of the pool are users of this run; the others are as good as strangers.
         let used = usize::try_from(self.users).unwrap_or(usize::MAX);

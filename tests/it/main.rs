@@ -14,4 +14,5 @@ mod evidence;
 mod faults;
 mod profile;
 mod read_back;
+mod strangers;
 mod support;

@@ -14,7 +14,7 @@ use crosswire::lab::{self, Lab, LabConfig, LogTarget};
 use crosswire::model::{
     CanaryId, CanaryKind, Micros, RecordType, RunId, SessionIx, Sighting, UserIx,
 };
-use crosswire::observe::{ScanContext, SettlePlan, StoreClient};
+use crosswire::observe::{ScanContext, SettlePlan, StoreClient, Strangers};
 use crosswire::scenario::{embedded, parse};
 use crosswire::stop::stop_pair;
 use serde_json::{Value, json};
@@ -44,6 +44,7 @@ fn context() -> ScanContext {
         scenario: Arc::new(parse(name, text, name).unwrap()),
         baseline: crosswire::observe::Baseline::default(),
         clock: RunClock::start(),
+        strangers: Strangers::new([7; 32]),
         users: USERS,
         plan: None,
     }
@@ -132,7 +133,7 @@ async fn what_stands_in_the_labs_store_is_read_back_whole() {
         .await
         .unwrap();
     assert!(store.can_list_facts());
-    context.baseline = store.baseline().await.unwrap();
+    context.baseline = store.baseline(RUN, &context.scenario).await.unwrap();
     assert!(context.baseline.has_session("annas") && context.baseline.has_user("anna"));
 
     let turn = CanaryKind::Turn;
@@ -165,21 +166,28 @@ async fn what_stands_in_the_labs_store_is_read_back_whole() {
     assert!(settled);
     assert!(scans >= 3);
     let of = |kind| seen.iter().filter(move |s| s.record_type == kind);
+    let shown = |name: &str| match name.strip_prefix("stranger-") {
+        Some(hash) => format!("stranger of {} digits", hash.len()),
+        None => name.to_owned(),
+    };
     let sessions: BTreeSet<_> = of(RecordType::Session)
-        .map(|s| (s.record_id.clone(), s.owner.clone()))
+        .map(|s| (shown(&s.record_id), s.owner.as_deref().map(shown)))
         .collect();
+    let stranger = || "stranger of 8 digits".to_owned();
     assert_eq!(
         sessions,
         BTreeSet::from([
-            ("annas".into(), Some("anna".into())),
-            ("nobodys".into(), None),
+            (stranger(), Some(stranger())),
+            (stranger(), None),
             ("cw-0012abcd-u0-s0".into(), Some(owner(0))),
         ])
     );
     let expected = usize::from(2 * LONG_TURNS) + 2;
     assert_eq!(of(RecordType::Message).count(), expected);
-    let facts: BTreeSet<_> = of(RecordType::Fact).map(|s| s.owner.clone()).collect();
-    assert_eq!(facts, BTreeSet::from([Some(owner(3)), Some("anna".into())]));
+    let facts = of(RecordType::Fact).map(|s| s.owner.as_deref().map(shown));
+    let facts: BTreeSet<_> = facts.collect();
+    assert_eq!(facts, BTreeSet::from([Some(owner(3)), Some(stranger())]));
+    assert!(!format!("{seen:?}").contains("anna"));
     let quoted = seen.iter().filter(|s| s.excerpt.is_some()).count();
     assert_eq!(quoted, 3, "only what stands under a wrong owner is quoted");
 }
