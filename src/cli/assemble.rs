@@ -60,6 +60,8 @@ pub(super) fn report(
             Some(url) => url.clone(),
         },
         lab_faults: manifest.lab_faults.clone(),
+        lab_quirks: manifest.lab_quirks.clone(),
+        lab_profile: manifest.lab_profile.clone(),
         seed: manifest.seed,
         plan_digest: manifest.plan_digest.clone(),
         verdict,
@@ -75,7 +77,7 @@ pub(super) fn report(
             .tally
             .op_counts(&manifest.planned, &judgement.recovered),
         records,
-        read_back: read_back_report(facts, context),
+        read_back: read_back_report(facts, context, judgement),
         exposure: report::Exposure {
             pairs: facts.exposure.pairs,
             peak_users: u64::from(facts.exposure.peak_users),
@@ -164,6 +166,7 @@ fn ended(end: RunEnd) -> Ended {
     match end {
         RunEnd::Finished => Ended::Finished,
         RunEnd::Interrupted => Ended::Interrupted,
+        RunEnd::StoppedAtFinding => Ended::StoppedAtFinding,
         RunEnd::TargetLost => Ended::TargetLost,
         RunEnd::TargetThrottled => Ended::TargetThrottled,
         RunEnd::Crashed => Ended::Crashed,
@@ -207,7 +210,11 @@ fn unjudged_ms(facts: &Facts) -> Option<u64> {
         .then(|| u64::try_from((open + LEDGER_BATCH_MAX).as_millis()).unwrap_or(u64::MAX))
 }
 
-fn read_back_report(facts: &Facts, context: &Context<'_>) -> report::ReadBack {
+fn read_back_report(
+    facts: &Facts,
+    context: &Context<'_>,
+    judgement: &Judgement,
+) -> report::ReadBack {
     let (settled, complete) = match context.read_back {
         ReadBack::None => (false, false),
         ReadBack::Some {
@@ -228,6 +235,7 @@ fn read_back_report(facts: &Facts, context: &Context<'_>) -> report::ReadBack {
         settled,
         settled_after_ms: settled_at.map(|at| millis(at.since(facts.last_completed))),
         scans: u64::try_from(facts.scans.len()).unwrap_or(u64::MAX),
+        unsteady_sessions: judgement.unsteady_sessions,
     }
 }
 

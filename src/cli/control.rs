@@ -94,7 +94,7 @@ async fn carry_out(prepared: &Prepared, args: &RunArgs, signals: &Signals) -> Re
         signals.drive.clone(),
     )
     .await;
-    run::note_end(&ledger, driven)?;
+    run::note_end(&ledger, driven, signals)?;
     let fresh = Fresh {
         drive_ended: driven.ended_at,
         ..Fresh::default()

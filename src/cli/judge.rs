@@ -58,6 +58,8 @@ pub(super) enum RunEndNote {
     Finished,
     /// It was told to stop.
     Interrupted,
+    /// It stopped at the first proved finding, as it was asked to.
+    StoppedAtFinding,
     /// The target stopped answering.
     TargetLost,
     /// The target asked for less load.
@@ -228,6 +230,7 @@ fn facts(ledger: &LedgerReader) -> anyhow::Result<Facts> {
     {
         Some(Ok(RunEndNote::Finished)) => RunEnd::Finished,
         Some(Ok(RunEndNote::Interrupted)) => RunEnd::Interrupted,
+        Some(Ok(RunEndNote::StoppedAtFinding)) => RunEnd::StoppedAtFinding,
         Some(Ok(RunEndNote::TargetLost)) => RunEnd::TargetLost,
         Some(Ok(RunEndNote::TargetThrottled)) => RunEnd::TargetThrottled,
         Some(Err(error)) => return Err(error).context("could not read how the drive ended"),

@@ -209,7 +209,7 @@ async fn carry_out(
     let (events, collector, beside) = collect(prepared, &ledger, bars, watched);
     live.phase(Phase::Driving);
     let driven = drive_plan(prepared, &events, &collector, signals).await;
-    note_end(&ledger, driven)?;
+    note_end(&ledger, driven, signals)?;
     signals.driving_is_over();
     let fresh = beside.finish(driven.ended_at).await;
     if prepared.store.is_some() {
@@ -251,8 +251,12 @@ pub(super) fn open_ledger(prepared: &Prepared, manifest: &Manifest) -> anyhow::R
 }
 
 /// Writes down how the drive ended.
-pub(super) fn note_end(ledger: &Ledger, driven: DriveReport) -> anyhow::Result<()> {
-    ledger.note(judge::DRIVE_END, drive_end(driven.end))?;
+pub(super) fn note_end(
+    ledger: &Ledger,
+    driven: DriveReport,
+    signals: &Signals,
+) -> anyhow::Result<()> {
+    ledger.note(judge::DRIVE_END, drive_end(driven.end, signals))?;
     ledger.note(judge::DRIVE_ENDED_US, driven.ended_at.0)?;
     ledger.note(judge::DROPPED_ARRIVALS, driven.dropped_arrivals)?;
     ledger.note(judge::BROKEN_SESSIONS, driven.broken_sessions)?;
@@ -300,9 +304,10 @@ pub(super) fn manifest(prepared: &Prepared, args: &RunArgs) -> anyhow::Result<Ma
     })
 }
 
-fn drive_end(end: DriveEnd) -> RunEndNote {
+fn drive_end(end: DriveEnd, signals: &Signals) -> RunEndNote {
     match end {
         DriveEnd::Finished => RunEndNote::Finished,
+        DriveEnd::Interrupted if signals.stopped_by_ourselves() => RunEndNote::StoppedAtFinding,
         DriveEnd::Interrupted => RunEndNote::Interrupted,
         DriveEnd::TargetLost => RunEndNote::TargetLost,
         DriveEnd::TargetThrottled => RunEndNote::TargetThrottled,

@@ -89,6 +89,12 @@ impl Signals {
         self.exit()
     }
 
+    /// Was the drive asked to stop, and by no signal? Only whoever watches for findings does that.
+    pub(super) fn stopped_by_ourselves(&self) -> bool {
+        let asked = self.drive.level() >= StopLevel::Drain;
+        asked && self.heard.count.load(Ordering::SeqCst) == 0
+    }
+
     /// How the process ends if a second signal was heard.
     pub(super) fn left(&self) -> Option<Exit> {
         let left = self.heard.count.load(Ordering::SeqCst) >= 2;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
-    CanaryId, CanaryKind, OpKind, OpRow, Outcome, RecordType, SessionIx, Sighting, UserIx,
+    CanaryId, CanaryKind, OpKind, OpRow, Outcome, RecordType, RunId, SessionIx, Sighting, UserIx,
 };
 
 use super::evidence::Evidence;
@@ -21,8 +21,9 @@ pub(crate) struct Counts {
     pub crossed: BTreeSet<SessionIx>,
     /// Exact canaries that the ledger cannot account for.
     pub ledger_gap: u64,
-    /// Was any message read in different places? Then the store's order says nothing.
-    pub unsteady: bool,
+    /// Sessions of which a message was read in different places: with any, the store's order
+    /// says nothing. Two buckets may know the same one.
+    pub unsteady: BTreeSet<SessionIx>,
     /// Stored texts in our sessions and under our users.
     pub texts: u64,
     /// The same, where only a session id from an answer tells whose they are. By id, because
@@ -66,7 +67,7 @@ impl Evidence<'_> {
             sessions: count(ok().filter(|(_, info)| self.has(info.founder))),
             crossed: self.records.iter().flat_map(|r| self.crossed(r)).collect(),
             ledger_gap: self.ledger_gap(),
-            unsteady: self.records.iter().any(is_unsteady),
+            unsteady: self.records.iter().filter_map(unsteady_session).collect(),
             ..Counts::default()
         };
         let known: BTreeSet<SessionIx> = ok().map(|(session, _)| *session).collect();
@@ -151,8 +152,17 @@ impl Evidence<'_> {
 pub(crate) fn count(items: impl IntoIterator) -> u64 {
     items.into_iter().fold(0, |sum, _| sum + 1)
 }
-/// Was this message read in different places?
-fn is_unsteady(record: &Record<'_>) -> bool {
+
+/// The session in which this message was sent, if it was read in different places. One that says
+/// of none by itself has others beside it that do.
+fn unsteady_session(record: &Record<'_>) -> Option<SessionIx> {
     let sighting = record.sighting;
-    sighting.record_type == RecordType::Message && sighting.position == Sighting::UNSTEADY
+    let unsteady =
+        sighting.record_type == RecordType::Message && sighting.position == Sighting::UNSTEADY;
+    let by_name = || {
+        let (_, _, session) = RunId::parse_session_name(sighting.session.as_deref()?)?;
+        Some(session)
+    };
+    let by_canary = record.canaries.first().map(|canary| canary.session);
+    by_canary.or_else(by_name).filter(|_| unsteady)
 }

@@ -53,7 +53,7 @@ impl Topic {
     pub fn paragraphs(self) -> Vec<String> {
         match self {
             Self::Code(code) => of_code(code),
-            Self::Reason(reason) => vec![reason.advice().to_owned()],
+            Self::Reason(reason) => of_reason(reason.advice()),
             Self::Trait(asked) => vec![
                 carried_by(asked).to_owned(),
                 format!(
@@ -167,6 +167,16 @@ fn of_code(code: Code) -> Vec<String> {
         format!("Severity {}{graver}. {fails}", severity(code)),
         format!("What to do: {}", remedy(code)),
     ]
+}
+
+/// What it is, and behind that sentence what to do.
+fn of_reason(advice: &str) -> Vec<String> {
+    let what = first_sentence(advice);
+    let remedy = advice.strip_prefix(what).unwrap_or_default().trim_start();
+    let mut letters = remedy.chars();
+    let first = letters.next().map(|letter| letter.to_ascii_lowercase());
+    let remedy: String = first.into_iter().chain(letters).collect();
+    vec![what.to_owned(), format!("What to do: {remedy}")]
 }
 
 fn remedy(code: Code) -> &'static str {
@@ -303,6 +313,11 @@ mod tests {
                     .all(|line| line.chars().count() <= COLUMNS)
             );
             assert!(list().contains(topic.definition()));
+            let whole = topic.paragraphs().join("\n");
+            if let Topic::Reason(reason) = topic {
+                let (_, remedy) = whole.split_once("What to do: ").unwrap();
+                assert!(remedy.len() > 20, "{}", reason.name());
+            }
         }
     }
 

@@ -38,6 +38,9 @@ pub struct Judgement {
     /// Of these, sessions of which something was stored under, mixed with, or shown to another
     /// user, synthetic or not. A shared stand-in is not counted.
     pub crossed_sessions: u64,
+    /// Sessions whose messages were read in different places. With any, the store's order says
+    /// nothing, and the order of turns was compared in no session.
+    pub unsteady_sessions: u64,
     /// Checks that broke.
     pub checker_errors: BTreeSet<Code>,
 }
@@ -60,7 +63,7 @@ pub fn combine(
     let mut unnamed = BTreeSet::new();
     let mut crossed = BTreeSet::new();
     let mut mixers = Mixers::new();
-    let mut unsteady = false;
+    let mut unsteady = BTreeSet::new();
     for bucket in buckets {
         drafts.extend(bucket.drafts);
         tallies.add(bucket.tallies);
@@ -73,7 +76,7 @@ pub fn combine(
         judgement.pending += bucket.pending;
         judgement.checker_errors.extend(bucket.checker_errors);
         let counts = bucket.counts;
-        unsteady |= counts.unsteady;
+        unsteady.extend(counts.unsteady);
         judgement.sessions += counts.sessions;
         crossed.extend(counts.crossed);
         judgement.ledger_gap += counts.ledger_gap;
@@ -82,7 +85,8 @@ pub fn combine(
     }
     judgement.texts += count(unnamed);
     judgement.crossed_sessions = count(crossed);
-    if unsteady {
+    judgement.unsteady_sessions = count(&unsteady);
+    if judgement.unsteady_sessions > 0 {
         // A store that lists messages in another order each time has no order to be wrong.
         drafts.retain(|draft| draft.finding.code != Code::Reordered);
     }

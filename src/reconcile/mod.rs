@@ -56,6 +56,8 @@ pub enum RunEnd {
     Finished,
     /// It was told to stop.
     Interrupted,
+    /// It stopped at the first proved finding, as it was asked to.
+    StoppedAtFinding,
     /// The target stopped answering.
     TargetLost,
     /// The target asked for less load.

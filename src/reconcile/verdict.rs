@@ -34,16 +34,21 @@ pub fn verdict(
     judgement: &Judgement,
     facts: &Facts<'_>,
 ) -> (Verdict, Vec<InconclusiveReason>) {
-    let reasons: Vec<InconclusiveReason> = InconclusiveReason::ALL
-        .into_iter()
-        .filter(|reason| holds(*reason, context, judgement, facts))
-        .collect();
     let failed = judgement.findings.iter().any(|finding| {
         finding.proof == Proof::Proved
             && finding.severity <= Severity::S3
             && finding.code.fails()
             && finding.accepted.is_none()
     });
+    // Whoever asks to stop at a finding and has one misses nothing.
+    let for_nothing = context.ended == RunEnd::StoppedAtFinding && !failed;
+    let reasons: Vec<InconclusiveReason> = InconclusiveReason::ALL
+        .into_iter()
+        .filter(|reason| {
+            let interrupted = *reason == InconclusiveReason::Interrupted && for_nothing;
+            interrupted || holds(*reason, context, judgement, facts)
+        })
+        .collect();
     let of_findings = if failed { Verdict::Fail } else { Verdict::Pass };
     let of_reasons = if reasons.is_empty() {
         Verdict::Pass
@@ -336,6 +341,16 @@ mod tests {
         case.ended = RunEnd::TargetLost;
         case.read_back = read_back(false, false);
         assert_eq!(case.verdict().0, Verdict::Fail);
+    }
+
+    #[test]
+    fn a_run_that_stopped_at_a_finding_needs_one() {
+        let mut case = Case::clean();
+        case.ended = RunEnd::StoppedAtFinding;
+        let interrupted = vec![InconclusiveReason::Interrupted];
+        assert_eq!(case.verdict(), (Verdict::Inconclusive, interrupted));
+        case.history.own_session(0, Some(&owner(1)));
+        assert_eq!(case.verdict(), (Verdict::Fail, vec![]));
     }
 
     #[test]

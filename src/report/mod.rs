@@ -54,6 +54,12 @@ pub struct Report {
     pub memory: String,
     /// Faults that were switched on in the embedded lab, as they were asked for.
     pub lab_faults: Vec<String>,
+    /// Oddities of the embedded lab that are no faults, as they were asked for. Since 1.1.
+    #[serde(default)]
+    pub lab_quirks: Vec<String>,
+    /// Whose behaviour the embedded lab had; null for the usual one. Since 1.1.
+    #[serde(default)]
+    pub lab_profile: Option<String>,
     /// The number from which the plan was computed.
     pub seed: Seed,
     /// Identifies the plan; equal for equal scenario, seed and version, whatever the run.
@@ -116,6 +122,8 @@ pub enum Ended {
     Finished,
     /// The user stopped it.
     Interrupted,
+    /// It stopped at the first proved finding, as it was asked to. Since 1.1.
+    StoppedAtFinding,
     /// The target stopped answering.
     TargetLost,
     /// The target asked for less load.
@@ -201,6 +209,11 @@ pub struct ReadBack {
     pub settled_after_ms: Option<u64>,
     /// Scans of the whole store.
     pub scans: u64,
+    /// Sessions whose messages the store listed in another order from one reading to the next.
+    /// With any, its order says nothing, and in no session was the order of turns compared.
+    /// Since 1.1.
+    #[serde(default)]
+    pub unsteady_sessions: u64,
 }
 
 /// How much opportunity for a mix-up there was.

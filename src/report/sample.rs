@@ -24,6 +24,8 @@ pub(super) fn passed() -> Report {
         target: "lab".to_owned(),
         memory: "lab".to_owned(),
         lab_faults: Vec::new(),
+        lab_quirks: Vec::new(),
+        lab_profile: None,
         seed: Seed(7),
         plan_digest: "5f1c0e8a9b7d4c3e2a1f0d9c8b7a6e5d".to_owned(),
         verdict: Verdict::Pass,
@@ -169,6 +171,7 @@ pub(super) fn crashed() -> Report {
             settled: false,
             settled_after_ms: None,
             scans: 2,
+            unsteady_sessions: 0,
         },
         bound: Bound {
             unit: "sessions".to_owned(),
@@ -202,6 +205,7 @@ fn read_back() -> ReadBack {
         settled: true,
         settled_after_ms: Some(6_000),
         scans: 4,
+        unsteady_sessions: 0,
     }
 }
 

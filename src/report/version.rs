@@ -7,7 +7,7 @@ use super::Report;
 /// Major version of the report's form. A larger one than this build knows is refused.
 const SCHEMA_MAJOR: u32 = 1;
 /// Minor version of the report's form. A larger one only adds fields, which are passed over.
-const SCHEMA_MINOR: u32 = 0;
+const SCHEMA_MINOR: u32 = 1;
 
 /// A JSON text that is not a report of this version.
 #[derive(Debug, thiserror::Error)]
@@ -83,13 +83,27 @@ mod tests {
         for (version, message) in [
             (
                 "2.0",
-                "the report has version 2.0, this crosswire reads up to 1.0; use a newer crosswire",
+                "the report has version 2.0, this crosswire reads up to 1.1; use a newer crosswire",
             ),
-            ("0.9", "`schema_version` is `0.9`, not of the form `1.0`"),
-            ("one", "`schema_version` is `one`, not of the form `1.0`"),
+            ("0.9", "`schema_version` is `0.9`, not of the form `1.1`"),
+            ("one", "`schema_version` is `one`, not of the form `1.1`"),
         ] {
             assert_eq!(read_as(version), Err(message.to_owned()));
         }
         assert!(matches!(read("{}"), Err(ReadError::Malformed(_))));
+    }
+
+    #[test]
+    fn a_report_without_the_fields_of_a_later_minor_is_read() {
+        let mut value = serde_json::to_value(sample::passed()).unwrap();
+        value["schema_version"] = "1.0".into();
+        for field in ["lab_quirks", "lab_profile"] {
+            assert!(value.as_object_mut().unwrap().remove(field).is_some());
+        }
+        let read_back = value["read_back"].as_object_mut().unwrap();
+        assert!(read_back.remove("unsteady_sessions").is_some());
+        let mut expected = sample::passed();
+        expected.schema_version = "1.0".to_owned();
+        assert_eq!(read(&value.to_string()).unwrap(), expected);
     }
 }

@@ -14,5 +14,6 @@ mod evidence;
 mod faults;
 mod profile;
 mod read_back;
+mod reasons;
 mod strangers;
 mod support;

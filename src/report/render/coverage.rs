@@ -15,6 +15,12 @@ pub(super) fn tested(report: &Report) -> Vec<Field> {
     if !report.lab_faults.is_empty() {
         fields.push(("lab fault", report.lab_faults.join(", ")));
     }
+    if !report.lab_quirks.is_empty() {
+        fields.push(("lab quirk", report.lab_quirks.join(", ")));
+    }
+    if let Some(profile) = &report.lab_profile {
+        fields.push(("lab", format!("as {profile}")));
+    }
     fields.push(("bound", bound(report)));
     fields.push((
         "exposure",
@@ -29,6 +35,13 @@ pub(super) fn tested(report: &Report) -> Vec<Field> {
     fields.push(("traits", traits(report)));
     fields.extend(not_looked_for(report).map(|text| ("", text)));
     fields.push(("read back", read_back(report)));
+    if report.read_back.unsteady_sessions > 0 {
+        let sessions = count_of(report.read_back.unsteady_sessions, "session");
+        fields.push((
+            "order",
+            format!("not compared: the store listed {sessions} in another order each time"),
+        ));
+    }
     fields
 }
 

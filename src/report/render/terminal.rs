@@ -107,6 +107,9 @@ fn reasons(report: &Report) -> Vec<Field> {
     match report.ended {
         Ended::Finished => {}
         Ended::Interrupted => fields.push(("ended", "told to stop".to_owned())),
+        Ended::StoppedAtFinding => {
+            fields.push(("ended", "stopped at the first proved finding".to_owned()));
+        }
         Ended::TargetThrottled => {
             fields.push(("ended", "the target asked for less load".to_owned()));
         }
@@ -259,6 +262,27 @@ mod tests {
             let text = render_plain(&report);
             let last: Vec<&str> = text.lines().rev().take(lines.len()).collect();
             assert!(last.into_iter().rev().eq(lines), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_the_lab_was_and_what_was_not_compared_is_said() {
+        let mut report = sample::passed();
+        for silent in ["lab quirk", "  order ", "  ended ", "  lab "] {
+            assert!(!render_plain(&report).contains(silent), "{silent}");
+        }
+        report.lab_quirks = vec!["shuffled-pages".to_owned(), "slow-store".to_owned()];
+        report.lab_profile = Some("f878ddb".to_owned());
+        report.read_back.unsteady_sessions = 12;
+        report.ended = Ended::StoppedAtFinding;
+        let text = render_plain(&report);
+        for line in [
+            "  lab quirk  shuffled-pages, slow-store\n",
+            "  lab        as f878ddb\n",
+            "  order      not compared: the store listed 12 sessions in another order each\n",
+            "  ended      stopped at the first proved finding\n",
+        ] {
+            assert!(text.contains(line), "{line}{text}");
         }
     }
 
