@@ -387,6 +387,11 @@ impl Surroundings for Rows<'_> {
             .collect()
     }
 
+    fn answered(&mut self, user: UserIx, session: &str, seq: u16) -> Option<OpId> {
+        let read = self.ledger.op_answered(user, session, seq);
+        self.or_keep(read)
+    }
+
     fn users(&mut self) -> u32 {
         let read = self.ledger.users();
         self.or_keep(read)

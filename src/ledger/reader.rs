@@ -12,8 +12,8 @@ use super::rows::{self, Columns, OP_COLUMNS, SCAN_COLUMNS, SIGHTING_COLUMNS};
 use super::{LEDGER_FILE, LedgerError, Manifest, codes, judgement, manifest};
 use crate::model::limits::PLANNED_USERS_MAX;
 use crate::model::{
-    Finding, LagSample, Micros, OpId, OpKind, OpRow, Outcome, ResourceSample, Scan, Sighting,
-    Trait, TraitSet, UserIx,
+    Finding, LagSample, Micros, OpId, OpKind, OpRow, Outcome, ResourceSample, RunId, Scan,
+    SessionIx, Sighting, Trait, TraitSet, UserIx,
 };
 
 /// Note of the ledger's own: how many events contradicted earlier ones.
@@ -256,6 +256,37 @@ impl LedgerReader {
     pub fn op(&self, op: OpId) -> Result<Option<OpRow>, LedgerError> {
         let sql = format!("SELECT {OP_COLUMNS} FROM ops AS o WHERE o.op_id = ?1");
         Ok(self.all(&sql, [op.to_i64()], rows::op)?.pop())
+    }
+
+    /// The operation of a user with this number in a session of this name: the client's name for
+    /// it, or one that an answer to the user gave it.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn op_answered(
+        &self,
+        user: UserIx,
+        session: &str,
+        seq: u16,
+    ) -> Result<Option<OpId>, LedgerError> {
+        let by_name = RunId::parse_session_name(session).map(|(_, _, session)| session);
+        let mut sessions: Vec<SessionIx> = self
+            .all(
+                "SELECT session_ix FROM server_sessions WHERE name = ?1 AND user_ix = ?2",
+                (session, user.0),
+                number,
+            )?
+            .into_iter()
+            .map(SessionIx)
+            .collect();
+        sessions.extend(by_name);
+        for session in sessions {
+            let row = self.op(OpId { session, seq })?;
+            if let Some(row) = row.filter(|row| row.invocation.user == user) {
+                return Ok(Some(row.invocation.op));
+            }
+        }
+        Ok(None)
     }
 
     /// The operations that began next to a time: up to `each_side` last at or before it, and as

@@ -23,6 +23,9 @@ pub struct Draft {
     pub(crate) span: Option<(Micros, Micros)>,
     /// The operation of the other user who had a part in it, where that is known.
     pub(crate) other: Option<OpId>,
+    /// The answer that it was found in, where another bucket has to tell which operation that one
+    /// was to.
+    pub(crate) answer: Option<Answer>,
     /// Messages of the agent that stand in somebody else's session.
     pub(crate) strangers: Vec<Stranger>,
     /// Where a stranger would explain this one, an answer that is missing: the names of its
@@ -32,6 +35,17 @@ pub struct Draft {
     pub(crate) explained: bool,
     /// Traits of the first operation of the story.
     pub(crate) traits: TraitSet,
+}
+
+/// An answer as it was read: it names its session, and the operation's place in that.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Answer {
+    /// Who was given it.
+    pub asker: UserIx,
+    /// The session that it came in.
+    pub session: String,
+    /// The operation's number in the session.
+    pub seq: u16,
 }
 
 /// A message of the agent to one user that stands in a session of another user.
@@ -65,6 +79,7 @@ impl Draft {
             channel: first.map(|op| op.invocation.kind),
             span: first.map(span),
             other: None,
+            answer: None,
             strangers: Vec::new(),
             gap_in: Vec::new(),
             // Whoever sends in another one's session finds that one's owner there.

@@ -48,7 +48,8 @@ pub struct Judgement {
 /// Folds the buckets of a run into its judgement.
 ///
 /// `surroundings` is asked only for what the hints about causes and the stories of the shown
-/// findings need, at most a few hundred times.
+/// findings need, at most a few hundred times; and once for each answer with another user's text
+/// whose session does not say which operation it was to.
 pub fn combine(
     buckets: impl IntoIterator<Item = Bucket>,
     control: Control,

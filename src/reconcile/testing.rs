@@ -466,6 +466,18 @@ impl Surroundings for &History {
         all[from..to].to_vec()
     }
 
+    fn answered(&mut self, user: UserIx, session: &str, seq: u16) -> Option<OpId> {
+        let answered = self.ops.iter().find(|op| {
+            let begun = &op.invocation;
+            let named = RUN.session_name(begun.founder, begun.op.session);
+            let end = op.completion.as_ref();
+            let given = end.and_then(|end| end.server_session.as_deref());
+            let same = named == session || given == Some(session);
+            begun.user == user && begun.op.seq == seq && same
+        });
+        answered.map(|op| op.invocation.op)
+    }
+
     fn users(&mut self) -> u32 {
         self.users
     }

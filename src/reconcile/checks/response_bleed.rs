@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::model::{CanaryId, Code, OpId, RecordType, RunId, UserIx};
 
-use super::super::draft::Group;
+use super::super::draft::{Answer, Group};
 use super::super::evidence::Evidence;
 use super::super::owner::Owner;
 use super::super::reading::Record;
@@ -80,6 +80,7 @@ fn draft(evidence: &Evidence<'_>, record: &Record<'_>, asker: UserIx, foreign: C
     );
     draft.finding.found_under = Some(asker);
     draft.other = asked_by(evidence, record, asker);
+    draft.answer = answer(record, asker).filter(|_| draft.other.is_none());
     // Beside the right answer it is a quotation, not another answer in its place.
     draft.explained |= record.users().any(|user| user == asker);
     draft
@@ -88,8 +89,70 @@ fn draft(evidence: &Evidence<'_>, record: &Record<'_>, asker: UserIx, foreign: C
 /// The operation that was answered, if the session's name says which: an answer's position is
 /// that of its operation.
 fn asked_by(evidence: &Evidence<'_>, record: &Record<'_>, asker: UserIx) -> Option<OpId> {
-    let sighting = record.sighting;
-    let (run, user, session) = RunId::parse_session_name(sighting.session.as_deref()?)?;
-    let seq = u16::try_from(sighting.position).ok()?;
+    let answer = answer(record, asker)?;
+    let (run, user, session) = RunId::parse_session_name(&answer.session)?;
+    let seq = answer.seq;
     (run == evidence.context.run && user == asker).then_some(OpId { session, seq })
+}
+
+/// The answer, for whoever knows the asker's operations: a session that the server named, or that
+/// somebody else founded, does not say which of them it was.
+fn answer(record: &Record<'_>, asker: UserIx) -> Option<Answer> {
+    let sighting = record.sighting;
+    Some(Answer {
+        asker,
+        session: sighting.session.clone()?,
+        seq: u16::try_from(sighting.position).ok()?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::testing::{SESSIONS_EACH, answer, canary, op_at, owner, spoilt};
+    use crate::model::{CanaryKind, Micros, OpId, SessionIx, UserIx};
+
+    /// An answer to user 2, in a session as this says, that holds what user 0 told; the
+    /// operations of the story.
+    fn story(named_by_server: bool) -> Vec<OpId> {
+        let founded = SESSIONS_EACH;
+        let history = spoilt(|history| {
+            // The guest's turn, in a session that user 1 founded; it had a turn of its own nearer
+            // to that of user 0.
+            let mut turn = op_at(2, founded, Micros(8_000_000), Some(Micros(9_000_000)));
+            turn.invocation.founder = UserIx(1);
+            turn.invocation.op.seq = 7;
+            turn.invocation.item_first = 7;
+            let end = turn.completion.as_mut().unwrap();
+            end.op.seq = 7;
+            end.promise = crate::model::Promise::NONE;
+            end.server_session = named_by_server.then(|| "made-by-server".to_owned());
+            history.ops.push(turn);
+            let mut shown = answer(2, founded, canary(0, 0, 0, CanaryKind::Turn));
+            shown.owner = Some(owner(2));
+            shown.position = 7;
+            if named_by_server {
+                shown.session = Some("made-by-server".to_owned());
+                shown.record_id = "made-by-server".to_owned();
+            }
+            history.sightings.push(shown);
+        });
+        let mut findings = history.findings();
+        assert_eq!(findings.len(), 1);
+        for width in [1, 2] {
+            let judgement = history.judge_sharded(&history.context(), width);
+            assert_eq!(judgement.findings, findings);
+        }
+        findings.remove(0).ops
+    }
+
+    #[test]
+    fn a_guests_answer_is_to_the_guests_operation() {
+        let op = |session, seq| OpId {
+            session: SessionIx(session),
+            seq,
+        };
+        for named_by_server in [false, true] {
+            assert_eq!(story(named_by_server), [op(0, 0), op(SESSIONS_EACH, 7)]);
+        }
+    }
 }

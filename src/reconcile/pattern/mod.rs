@@ -46,6 +46,10 @@ pub trait Surroundings {
     /// The operation of a user that began nearest to a time.
     fn nearest_of(&mut self, user: UserIx, time: Micros) -> Option<OpId>;
 
+    /// The operation of a user that was answered in a session of this name, the one with this
+    /// number there: the client's name for the session, or the one that the answer gave it.
+    fn answered(&mut self, user: UserIx, session: &str, seq: u16) -> Option<OpId>;
+
     /// How many users the run has.
     fn users(&mut self) -> u32;
 
@@ -75,6 +79,10 @@ impl Surroundings for NoSurroundings {
         None
     }
 
+    fn answered(&mut self, _user: UserIx, _session: &str, _seq: u16) -> Option<OpId> {
+        None
+    }
+
     fn users(&mut self) -> u32 {
         0
     }
@@ -94,6 +102,11 @@ impl Surroundings for NoSurroundings {
 
 /// Puts hints on findings.
 pub(crate) fn hint(drafts: &mut [Draft], surroundings: &mut dyn Surroundings) {
+    for draft in drafts.iter_mut() {
+        if let Some(answer) = draft.answer.take().filter(|_| draft.other.is_none()) {
+            draft.other = surroundings.answered(answer.asker, &answer.session, answer.seq);
+        }
+    }
     crossed::hint(drafts, surroundings);
     shift::hint(drafts);
     stand_ins(drafts);
