@@ -233,7 +233,9 @@ fn facts(ledger: &LedgerReader) -> anyhow::Result<Facts> {
         Some(Ok(RunEndNote::StoppedAtFinding)) => RunEnd::StoppedAtFinding,
         Some(Ok(RunEndNote::TargetLost)) => RunEnd::TargetLost,
         Some(Ok(RunEndNote::TargetThrottled)) => RunEnd::TargetThrottled,
-        Some(Err(error)) => return Err(error).context("could not read how the drive ended"),
+        Some(Err(error)) => {
+            return Err(error).context("could not read how the drive ended in the ledger");
+        }
         None => RunEnd::Crashed,
     };
     let count = |key| -> anyhow::Result<u64> {

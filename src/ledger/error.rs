@@ -112,6 +112,11 @@ impl LedgerError {
     /// An error of SQLite about one file, told apart by what the user can do.
     pub(super) fn sqlite(path: &Path, source: rusqlite::Error) -> Self {
         let path = path.to_path_buf();
+        // A value that is none of its column's says so better without SQLite's frame around it.
+        if let rusqlite::Error::FromSqlConversionFailure(_, _, reason) = &source {
+            let reason = reason.to_string();
+            return Self::Damaged { path, reason };
+        }
         match source.sqlite_error_code() {
             Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => Self::Damaged {
                 path,

@@ -110,7 +110,7 @@ impl LedgerReader {
     /// that buckets `0..users()` hold all of them. The two users of the control do not count.
     ///
     /// # Errors
-    /// The file cannot be read.
+    /// The file cannot be read, or a session is of a user that no plan has.
     pub fn users(&self) -> Result<u32, LedgerError> {
         let users = self.all(
             "SELECT max(user_ix) FROM ( \
@@ -128,7 +128,15 @@ impl LedgerReader {
                 Ok(highest.map_or(0, |user| user.saturating_add(1)))
             },
         )?;
-        Ok(users.into_iter().sum())
+        let users = users.into_iter().max().unwrap_or(0);
+        // Whoever goes through all buckets would not come to an end.
+        if users > PLANNED_USERS_MAX {
+            return Err(LedgerError::Damaged {
+                path: self.path.clone(),
+                reason: format!("a session of user {}", users - 1),
+            });
+        }
+        Ok(users)
     }
 
     /// All operations that some users sent, by user, session and place in the session. Of a

@@ -150,6 +150,10 @@ fn values_outside_their_sets_are_named() {
     let reader = LedgerReader::open(folder.path()).unwrap();
     let error = reader.ops_of_users(0..1).unwrap_err().to_string();
     assert!(error.contains("column `kind` holds 99"), "{error}");
+    assert!(error.contains("damaged"), "{error}");
+    alter(folder.path(), "UPDATE sessions SET user_ix = 4294967295");
+    let error = reader.users().unwrap_err().to_string();
+    assert!(error.contains("a session of user 4294967294"), "{error}");
     alter(
         folder.path(),
         "UPDATE manifest SET value = 'no JSON' WHERE key = 'seed'",
