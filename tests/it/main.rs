@@ -12,6 +12,7 @@ mod control;
 mod determinism;
 mod evidence;
 mod faults;
+mod golden;
 mod profile;
 mod read_back;
 mod reasons;
