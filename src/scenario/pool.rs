@@ -53,7 +53,9 @@ impl Scenario {
         // Also with a pool: the users of the positive control are none of it.
         let named = RunId::parse_user_name(name).filter(|(named, _)| *named == run);
         let named = named.map(|(_, user)| user);
-        let is_its_name = |user: &UserIx| self.user_name(run, *user) == name;
+        let pooled = |user: &UserIx| self.pool.get(usize::try_from(user.0).ok()?);
+        // One that is in no pool has the name just read, which has only one spelling.
+        let is_its_name = |user: &UserIx| pooled(user).is_none_or(|its| its == name);
         if let Some(user) = named.filter(is_its_name) {
             return Some(user);
         }
