@@ -72,7 +72,8 @@ impl Evidence<'_> {
         };
         let known: BTreeSet<SessionIx> = ok().map(|(session, _)| *session).collect();
         counts.crossed.retain(|session| known.contains(session));
-        let mut counted = BTreeSet::new();
+        // Records are in the order of their ids, so states of one record stand together.
+        let mut counted = None;
         for record in self.records.iter().filter(|record| record.newest) {
             let sighting = record.sighting;
             if !matches!(sighting.record_type, RecordType::Message | RecordType::Fact) {
@@ -88,10 +89,11 @@ impl Evidence<'_> {
             if !named && self.is_given(session) {
                 counts.unnamed_texts.insert(sighting.record_id.clone());
             } else {
-                counted.insert((sighting.record_type, sighting.record_id.as_str()));
+                let id = Some((sighting.record_type, sighting.record_id.as_str()));
+                counts.texts += u64::from(counted != id);
+                counted = id;
             }
         }
-        counts.texts = count(counted);
         counts
     }
 
@@ -103,12 +105,14 @@ impl Evidence<'_> {
     /// Exact canaries of the bucket's users that no row explains: the operation is missing, or
     /// it claims that not one byte of it was sent.
     fn ledger_gap(&self) -> u64 {
-        let seen: BTreeSet<CanaryId> = self
+        let mut seen: Vec<CanaryId> = self
             .records
             .iter()
             .flat_map(|record| record.canaries.iter().copied())
             .filter(|canary| self.has(canary.user) && canary.kind != CanaryKind::Control)
             .collect();
+        seen.sort_unstable();
+        seen.dedup();
         count(seen.into_iter().filter(|canary| {
             self.op_of(*canary)
                 .is_none_or(|op| op.outcome() == Outcome::Unsent)

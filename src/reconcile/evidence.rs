@@ -29,8 +29,8 @@ pub struct Evidence<'a> {
     items: BTreeMap<(SessionIx, u16), &'a OpRow>,
     /// Who was given a session by this id, and which.
     claims: BTreeMap<&'a str, BTreeSet<(UserIx, SessionIx)>>,
-    /// Places in `records` of stored records, by canary, exact or corrected.
-    places: BTreeMap<CanaryId, Vec<usize>>,
+    /// Stored records with each of their canaries, exact or corrected: places in `records`, sorted.
+    places: Vec<(CanaryId, usize)>,
     /// What of which user is stored under two or more owners in one place.
     splits: Splits<'a>,
     /// Hash of the question that carries no canary.
@@ -90,20 +90,14 @@ impl<'a> Evidence<'a> {
             records: read_records(context, sightings),
             items: BTreeMap::new(),
             claims: BTreeMap::new(),
-            places: BTreeMap::new(),
+            places: Vec::new(),
             splits: Splits::new(),
             question: canary::body_hash(&canary::normalise(RECALL_QUESTION)),
         };
         for op in ops {
             evidence.add_op(op);
         }
-        for (place, record) in evidence.records.iter().enumerate() {
-            if record.sighting.record_type != RecordType::Answer {
-                for seen in &record.sighting.canaries {
-                    evidence.places.entry(seen.id).or_default().push(place);
-                }
-            }
-        }
+        evidence.places = places(&evidence.records);
         evidence.splits = identity::splits(&evidence);
         evidence
     }
@@ -145,8 +139,11 @@ impl<'a> Evidence<'a> {
 
     /// The stored records that hold a canary, exact or corrected.
     pub(crate) fn stored(&self, canary: CanaryId) -> impl Iterator<Item = &Record<'a>> + '_ {
-        let places = self.places.get(&canary).map_or(&[][..], Vec::as_slice);
-        places.iter().filter_map(|place| self.records.get(*place))
+        let from = self.places.partition_point(|(held, _)| *held < canary);
+        let places = self.places.iter().skip(from);
+        places
+            .take_while(move |(held, _)| *held == canary)
+            .filter_map(|(_, place)| self.records.get(*place))
     }
 
     /// The canaries of an operation, in item order.
@@ -277,6 +274,13 @@ impl<'a> Evidence<'a> {
         })
     }
 
+    /// Did any operation of the session with an unknown end begin before this one?
+    pub(crate) fn has_unknown_before(&self, op: OpId) -> bool {
+        let info = self.sessions.get(&op.session);
+        let first_unknown = info.and_then(|info| info.first_unknown);
+        first_unknown.is_some_and(|unknown| unknown < op.seq)
+    }
+
     /// Can it be proved that something of this operation is absent?
     pub(crate) fn absence(&self, op: &OpRow) -> Absence {
         let completed = op.completion.as_ref().map(|end| end.completed);
@@ -358,6 +362,22 @@ impl<'a> Evidence<'a> {
             claims.insert((invocation.user, session));
         }
     }
+}
+
+/// The places of stored records, by the canaries in them.
+fn places(records: &[Record<'_>]) -> Vec<(CanaryId, usize)> {
+    let stored = records
+        .iter()
+        .enumerate()
+        .filter(|(_, record)| record.sighting.record_type != RecordType::Answer);
+    let mut places: Vec<(CanaryId, usize)> = stored
+        .flat_map(|(place, record)| {
+            let canaries = record.sighting.canaries.iter();
+            canaries.map(move |seen| (seen.id, place))
+        })
+        .collect();
+    places.sort_unstable();
+    places
 }
 
 /// When an operation was at work; a point if it never ended.

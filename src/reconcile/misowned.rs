@@ -58,9 +58,9 @@ pub(crate) fn drafts(
             }
             RecordType::Message | RecordType::Fact => {
                 let fits = |canary: CanaryId| {
-                    let better = identity::explained(evidence, record, canary);
                     let this = is_explained(code).then_some(code);
-                    fits(record.owner, canary.user) && better == this
+                    fits(record.owner, canary.user)
+                        && identity::explained(evidence, record, canary) == this
                 };
                 if let Some((root, canary)) = root_of(evidence, &roots, record, fits) {
                     let group = roots.entry(root).or_default();

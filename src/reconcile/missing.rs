@@ -62,6 +62,9 @@ fn of_turn(evidence: &Evidence<'_>, op: &OpRow) -> Missing {
     let has = |role| stored.iter().any(|record| record.sighting.role == role);
     let user_kept = promise.user_message && has(Role::User);
     let assistant_kept = promise.assistant_message && has(Role::Assistant);
+    if promise.user_message == user_kept && promise.assistant_message == assistant_kept {
+        return Missing::Nothing;
+    }
     let different: BTreeSet<_> = stored.iter().map(|record| identity(record)).collect();
     let mut spare = different
         .len()

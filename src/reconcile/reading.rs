@@ -1,6 +1,6 @@
 //! Records as they were read: readings that agree are one, and each record's last state is known.
 
-use std::collections::BTreeSet;
+use std::cmp::Ordering;
 
 use crate::model::{CanaryId, Exactness, RecordType, Role, RunId, Sighting, UserIx};
 
@@ -59,7 +59,7 @@ pub(crate) fn read_records<'a>(
     sightings: impl Iterator<Item = &'a Sighting>,
 ) -> Vec<Record<'a>> {
     let mut sightings: Vec<&Sighting> = sightings.collect();
-    sightings.sort_by_cached_key(|sighting| order_key(sighting));
+    sightings.sort_by(|a, b| order(a, b));
     sightings.dedup();
     let mut records: Vec<Record<'a>> = Vec::with_capacity(sightings.len());
     for sighting in sightings {
@@ -98,8 +98,10 @@ fn exact_canaries(run: RunId, sighting: &Sighting) -> Vec<CanaryId> {
         .canaries
         .iter()
         .filter(|seen| seen.exactness == Exactness::Exact && seen.id.run == run);
-    let ids: BTreeSet<CanaryId> = exact.map(|seen| seen.id).collect();
-    ids.into_iter().collect()
+    let mut ids: Vec<CanaryId> = exact.map(|seen| seen.id).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    ids
 }
 
 fn id_key(sighting: &Sighting) -> (RecordType, &str) {
@@ -124,14 +126,19 @@ fn look(sighting: &Sighting) -> (i64, bool, Option<RunId>) {
 }
 
 /// A total order in which readings of one state of one record stand together, oldest first.
-fn order_key(sighting: &Sighting) -> impl Ord + use<'_> {
+fn order(a: &Sighting, b: &Sighting) -> Ordering {
+    // Most records are read in one state, so their ids tell them apart.
+    let by_id = id_key(a).cmp(&id_key(b));
+    by_id.then_with(|| state_key(a).cmp(&state_key(b)))
+}
+
+fn state_key(sighting: &Sighting) -> impl Ord + use<'_> {
     let canaries: Vec<(CanaryId, bool)> = sighting
         .canaries
         .iter()
         .map(|seen| (seen.id, seen.exactness == Exactness::Exact))
         .collect();
     (
-        id_key(sighting),
         (&sighting.owner, &sighting.session, canaries),
         look(sighting),
         (sighting.scan, sighting.seen_at, sighting.position),

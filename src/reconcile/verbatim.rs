@@ -37,6 +37,11 @@ pub(crate) fn drafts(
             if !evidence.has(canary.user) || record.owner != Owner::User(canary.user) {
                 return None;
             }
+            // Nearly all are the same; nothing is worded for them.
+            match record.sighting.likeness {
+                Likeness::Same | Likeness::Unjudged => return None,
+                Likeness::Torn { .. } | Likeness::Altered => {}
+            }
             let sent = Sent {
                 user: wording::user(canary.user),
                 record: wording::record(record),

@@ -38,6 +38,9 @@ impl Check for Duplicate {
             let Some(canary) = place.canaries.first().copied() else {
                 continue;
             };
+            if group.members.len() < 2 {
+                continue;
+            }
             let copies = extras(evidence, &place, group);
             if copies.records.is_empty() {
                 continue;

@@ -1,7 +1,5 @@
 //! `late`: visible only after the deadline.
 
-use std::collections::BTreeMap;
-
 use crate::model::{CanaryId, Code, OpRow, RecordType, Role};
 
 use super::super::draft::{Group, proof};
@@ -52,22 +50,21 @@ pub(crate) fn late_records<'e, 'a>(
         (RecordType::Fact, _) => promise.blocks > 0,
         (RecordType::Session | RecordType::Answer, _) => false,
     };
-    // What was there in time, if only for once, makes its copies no latecomers.
-    let mut first: BTreeMap<(CanaryId, Role), u32> = BTreeMap::new();
     let mut found = Vec::new();
     for canary in evidence.canaries_of(op) {
-        for record in evidence.stored(canary).filter(|record| promised(record)) {
-            let key = (canary, record.sighting.role);
-            let seen = first.entry(key).or_insert(record.first_scan);
-            *seen = (*seen).min(record.first_scan);
-            found.push((key, record));
+        let records = || evidence.stored(canary).filter(|record| promised(record));
+        for record in records().filter(|record| record.newest && record.first_scan > due) {
+            // What was there in time, if only for once, makes its copies no latecomers.
+            let role = record.sighting.role;
+            let in_time = records()
+                .filter(|other| other.sighting.role == role)
+                .any(|other| other.first_scan <= due);
+            if !in_time {
+                found.push((record, Some(canary)));
+            }
         }
     }
     found
-        .into_iter()
-        .filter(|(key, record)| record.newest && first.get(key).is_some_and(|seen| *seen > due))
-        .map(|((canary, _), record)| (record, Some(canary)))
-        .collect()
 }
 
 fn draft(evidence: &Evidence<'_>, op: &OpRow) -> Option<Draft> {

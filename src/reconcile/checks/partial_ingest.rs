@@ -1,6 +1,6 @@
 //! `partial-ingest`: an acknowledged upload of which blocks are missing.
 
-use crate::model::{Affected, CanaryId, Code, OpRow, Proof, RecordType};
+use crate::model::{Affected, CanaryId, Code, OpKind, OpRow, Proof, RecordType};
 
 use super::super::draft::proof;
 use super::super::evidence::{Absence, Evidence};
@@ -38,6 +38,7 @@ impl Check for PartialIngest {
     fn check(&self, evidence: &Evidence<'_>) -> Vec<Draft> {
         evidence
             .own_ops()
+            .filter(|op| op.invocation.kind == OpKind::Upload)
             .filter(|op| evidence.absence(op) == Absence::Proved)
             .filter_map(|op| match missing::of_op(evidence, op) {
                 Missing::Blocks(blocks) => Some(draft(evidence, op, &blocks)),

@@ -103,6 +103,9 @@ fn turn<'e, 'a>(
 /// How many operations of the session with an unknown end began before this one.
 fn unknown_before(evidence: &Evidence<'_>, op: &OpRow) -> usize {
     let id = op.invocation.op;
+    if !evidence.has_unknown_before(id) {
+        return 0;
+    }
     let first = OpId { seq: 0, ..id };
     let before = evidence.ops.range(first..id);
     before
