@@ -37,6 +37,12 @@ pub struct TruthLine {
     pub true_user: String,
     /// The owner that it has.
     pub stored_owner: Option<String>,
+    /// The session that holds a stored message.
+    #[serde(default)]
+    pub session: Option<String>,
+    /// The canary of the question that an answer was given to.
+    #[serde(default)]
+    pub asked: Option<String>,
     /// When, by the lab's clock.
     pub at: String,
 }
@@ -88,6 +94,8 @@ pub enum RootsPer {
     Record,
     /// All wrong records of one operation are one, as their canary says.
     Operation,
+    /// All wrong records of one operation in one session under one owner are one.
+    Place,
     /// All wrong records of one session are one.
     Session,
     /// So many in a run that it strikes at all.
@@ -105,6 +113,14 @@ pub fn roots_injected(truth: &[TruthLine], run: RunId, per: RootsPer) -> Option<
             let by_canary = |line: &TruthLine| line.canary.as_deref().and_then(decode);
             let ops: BTreeSet<CanaryId> = of_run().filter_map(by_canary).collect();
             Some(count(ops.len()))
+        }
+        RootsPer::Place => {
+            let place = |line: &'_ TruthLine| {
+                let op = line.canary.as_deref().and_then(decode);
+                (op, line.session.clone(), line.stored_owner.clone())
+            };
+            let places: BTreeSet<_> = of_run().map(place).collect();
+            Some(count(places.len()))
         }
         // A session that the server named is told of by its messages.
         RootsPer::Session => {
@@ -150,6 +166,16 @@ pub fn parse_truth(text: &str) -> Result<Vec<TruthLine>, TruthError> {
             })
         })
         .collect()
+}
+
+/// Drops answers that nobody has read to the end. The lab tells of an answer when it writes it, and
+/// a client that hangs up in that moment has seen nothing. `is_read` says of the canary of a
+/// question whether its operation ended with an answer.
+pub fn drop_unread(truth: &mut Vec<TruthLine>, is_read: impl Fn(CanaryId) -> bool) {
+    truth.retain(|line| {
+        let asked = line.asked.as_deref().and_then(decode);
+        asked.is_none_or(&is_read)
+    });
 }
 
 /// Compares findings with the truth of one run.
@@ -342,6 +368,8 @@ mod tests {
             canary: of.canary.map(|canary| canary::plant(canary, &[])),
             true_user: format!("dev-oid-{}", RUN.user_name(UserIx(3))),
             stored_owner: None,
+            session: None,
+            asked: None,
             at: "2026-01-31T14:02:11.480Z".to_owned(),
         }
     }
@@ -388,6 +416,35 @@ mod tests {
         other_canary.canary = Some(canary::plant(turn(3, 9), &[]));
         let score = score(&findings, &[other_canary, line(&lost)], RUN);
         assert_eq!(counts(&score), (2, 0, 0, 0));
+    }
+
+    #[test]
+    fn an_answer_that_nobody_has_read_is_no_truth() {
+        let answer = record(Code::ResponseBleed, RecordType::Answer, Some("s"), 0);
+        let to = |item| TruthLine {
+            asked: Some(canary::plant(turn(4, item), &[])),
+            ..line(&answer)
+        };
+        let mut truth = vec![to(1), to(2), line(&answer)];
+        drop_unread(&mut truth, |asked| asked == turn(4, 2));
+        assert_eq!(truth, [to(2), line(&answer)]);
+    }
+
+    #[test]
+    fn what_stands_twice_in_one_place_is_one_root() {
+        let at = |id: &str, session: &str, owner: &str| TruthLine {
+            session: Some(session.to_owned()),
+            stored_owner: Some(owner.to_owned()),
+            ..line(&record(Code::WrongOwner, RecordType::Message, Some(id), 0))
+        };
+        let truth = [
+            at("m1", "a", "u1"),
+            at("m2", "a", "u1"),
+            at("m3", "b", "u1"),
+            at("m4", "a", "u2"),
+        ];
+        assert_eq!(roots_injected(&truth, RUN, RootsPer::Place), Some(3));
+        assert_eq!(roots_injected(&truth, RUN, RootsPer::Record), Some(4));
     }
 
     #[test]

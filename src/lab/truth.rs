@@ -35,6 +35,10 @@ pub(super) struct Wrong<'a> {
     pub(super) true_user: &'a str,
     /// Where it went.
     pub(super) stored_owner: Option<&'a str>,
+    /// The session that holds a stored message.
+    pub(super) session: Option<&'a str>,
+    /// The canary of the question that an answer was given to.
+    pub(super) asked: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -46,6 +50,8 @@ struct Line<'a> {
     canary: Option<&'a str>,
     true_user: &'a str,
     stored_owner: Option<&'a str>,
+    session: Option<&'a str>,
+    asked: Option<&'a str>,
     at: Stamp,
 }
 
@@ -65,6 +71,8 @@ impl Truth {
             canary: wrong.canary,
             true_user: wrong.true_user,
             stored_owner: wrong.stored_owner,
+            session: wrong.session,
+            asked: wrong.asked,
             at: Stamp::now(),
         };
         // These fields are text and cannot fail to be JSON.

@@ -174,7 +174,7 @@ pub(super) const MATRIX: &[Row] = &[
         CHAT,
         &[Code::WrongOwner],
     )
-    .roots(RootsPer::Record),
+    .roots(RootsPer::Place),
     fault(
         "split-owner",
         &["split-owner"],

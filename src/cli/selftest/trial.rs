@@ -4,6 +4,7 @@
     reason = "starts the run's process and reads what it left"
 )]
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use tokio::process::Command;
 
 use crate::cli::lab_child::TRUTH_FILE;
 use crate::ledger::LedgerReader;
-use crate::model::{Code, Finding, InconclusiveReason, Pattern, Trait};
+use crate::model::{Code, Finding, InconclusiveReason, Outcome, Pattern, SessionIx, Trait};
 use crate::report::{self, Report};
 use crate::score::{self, Score, TruthLine};
 
@@ -127,8 +128,13 @@ pub(super) async fn run(bench: &Bench, row: &Row, seed: u64) -> anyhow::Result<T
 
 fn scored(row: &Row, report: Report, exit: Option<u8>) -> anyhow::Result<Trial> {
     let folder = PathBuf::from(&report.run_folder);
-    let truth = truth(&folder)?;
-    let mut findings = LedgerReader::open(&folder)?.findings()?;
+    let ledger = LedgerReader::open(&folder)?;
+    let mut truth = truth(&folder)?;
+    let unread = unread(&ledger)?;
+    score::drop_unread(&mut truth, |asked| {
+        !unread.contains(&(asked.session, asked.item))
+    });
+    let mut findings = ledger.findings()?;
     // A busy machine is late by itself: that counts only where it was planted.
     let planted = row.codes.contains(&Code::Late);
     findings.retain(|finding| planted || finding.code != Code::Late);
@@ -153,6 +159,19 @@ fn scored(row: &Row, report: Report, exit: Option<u8>) -> anyhow::Result<Trial> 
         exit,
         report,
     })
+}
+
+/// The turns whose answer the tester did not read to its end, by session and canary item.
+fn unread(ledger: &LedgerReader) -> anyhow::Result<BTreeSet<(SessionIx, u16)>> {
+    let mut unread = BTreeSet::new();
+    ledger.ops_in_time_order(&mut |op| {
+        let sent = &op.invocation;
+        if op.outcome() == Outcome::Unknown {
+            let items = sent.item_first..sent.item_first.saturating_add(sent.item_count);
+            unread.extend(items.map(|item| (sent.op.session, item)));
+        }
+    })?;
+    Ok(unread)
 }
 
 fn truth(folder: &Path) -> anyhow::Result<Vec<TruthLine>> {

@@ -78,6 +78,7 @@ pub(super) async fn chat(
     let place = engram.queues.join(&admission.session);
     let (telling, hearing) = hearing();
     let session = Arc::clone(&admission.session);
+    let asked = echo::reference_word(&question.content);
     let arrived = Arrived {
         user: Arc::clone(&user),
         admission,
@@ -96,7 +97,7 @@ pub(super) async fn chat(
         return denial(failure);
     }
     telling.tell(Told::Accepted);
-    engram.judge_answer(&session, &user, &done.shown);
+    engram.judge_answer(&session, &user, asked.as_deref(), &done.shown);
     answer(&engram, started, done.agent, &session, &done.shown.text)
 }
 

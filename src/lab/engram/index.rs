@@ -317,6 +317,8 @@ async fn judge(
             canary: echo::reference_word(text).as_deref(),
             true_user,
             stored_owner: Some(&fact.user_id),
+            session: None,
+            asked: None,
         });
     }
 }
@@ -349,6 +351,8 @@ impl Gone {
                 canary: Some(canary),
                 true_user: &document.author,
                 stored_owner: None,
+                session: None,
+                asked: None,
             });
         }
     }

@@ -28,6 +28,8 @@ pub(super) fn session(engram: &Handle, context: &Context, owner: Option<&str>, c
             canary: None,
             true_user: &context.session_user,
             stored_owner: owner,
+            session: None,
+            asked: None,
         });
     }
 }
@@ -57,7 +59,7 @@ pub(super) async fn messages(
                 .doubled(&context.session, message, id.clone());
             for copy in copies {
                 let wrong = (Code::Duplicate, FaultKind::LastTwoTurns);
-                tell(engram, said, wrong, copy, owner);
+                tell(engram, said, wrong, copy, (context, owner));
             }
             continue;
         }
@@ -78,7 +80,7 @@ pub(super) async fn messages(
             late.then_some((Code::Late, FaultKind::SlowStore))
         };
         if let Some(wrong) = wrong {
-            tell(engram, said, wrong, id, owner);
+            tell(engram, said, wrong, id, (context, owner));
         }
     }
     if let Some(own) = turn.context
@@ -147,6 +149,8 @@ impl Placed {
                 canary: None,
                 true_user: &turn.author,
                 stored_owner: owner,
+                session: None,
+                asked: None,
             });
         }
     }
@@ -165,6 +169,8 @@ pub(super) async fn lost(engram: &Handle, turn: &Turn, fault: FaultKind) {
             canary,
             true_user: &turn.author,
             stored_owner: None,
+            session: None,
+            asked: None,
         });
     }
 }
@@ -174,7 +180,7 @@ fn tell(
     said: &Said,
     (code, fault): (Code, FaultKind),
     record_id: String,
-    owner: Option<&str>,
+    (context, owner): (&Context, Option<&str>),
 ) {
     engram.truth.tell(Wrong {
         fault,
@@ -184,6 +190,8 @@ fn tell(
         canary: said.canary.as_deref(),
         true_user: &said.author,
         stored_owner: owner,
+        session: Some(&context.session),
+        asked: None,
     });
 }
 

@@ -131,7 +131,13 @@ impl Engram {
     }
 
     /// Tells the truth about an answer that holds another user's word.
-    pub(super) fn judge_answer(&self, session: &Arc<str>, user: &Arc<str>, shown: &Shown) {
+    pub(super) fn judge_answer(
+        &self,
+        session: &Arc<str>,
+        user: &Arc<str>,
+        asked: Option<&str>,
+        shown: &Shown,
+    ) {
         let foreign = shown.author != *user;
         if let Some(word) = shown.word.as_deref().filter(|_| foreign) {
             self.truth.tell(Wrong {
@@ -143,6 +149,8 @@ impl Engram {
                 canary: Some(word),
                 true_user: &shown.author,
                 stored_owner: Some(user),
+                session: None,
+                asked,
             });
         }
     }

@@ -289,6 +289,8 @@ impl Call {
                 canary: Some(&canary),
                 true_user: &another,
                 stored_owner: Some(&self.user),
+                session: None,
+                asked: None,
             });
         }
         Ok(())
