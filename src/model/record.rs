@@ -98,7 +98,8 @@ pub struct SeenCanary {
 }
 
 /// How a stored text compares with the one that was sent, for a user's message that holds exactly
-/// one of this run's canaries: other records may rightly differ.
+/// one of this run's canaries: other records may rightly differ. One without any canary is `Same`
+/// if it is the question that all users ask in the same words, in whatever style.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Likeness {

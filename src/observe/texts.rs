@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::canary;
 use crate::model::{CanaryId, CanaryKind, Exactness, Likeness, RecordType, Role, Sighting};
-use crate::plan::Plan;
+use crate::plan::{Plan, RECALL_QUESTION};
 
 /// Bodies whose looks are remembered, at most 7 MiB. Those of a larger run are looked at again
 /// in each scan.
@@ -45,7 +45,10 @@ impl Texts {
             let plan = self.plan.as_deref();
             let sent = plan.zip(sender).and_then(|(plan, id)| plan.turn_text(id));
             let looks = Looks {
-                likeness: sent.map_or(Likeness::Unjudged, |sent| canary::compare(&sent, body)),
+                likeness: match sent {
+                    Some(sent) => canary::compare(&sent, body),
+                    None => likeness_of_question(&sighting, body),
+                },
                 damaged: canary::is_damaged(&canary::normalise(body)),
             };
             if self.known.len() < KNOWN_MAX {
@@ -58,6 +61,18 @@ impl Texts {
             damaged: looks.damaged,
             ..sighting
         }
+    }
+}
+
+/// Is a user's message without any canary the question that all ask in the same words? Any other is
+/// not judged: nothing says what it should have been.
+fn likeness_of_question(sighting: &Sighting, body: &str) -> Likeness {
+    let bare = sighting.canaries.is_empty() && sighting.older_run.is_none();
+    let asked = sighting.record_type == RecordType::Message && sighting.role == Role::User;
+    if bare && asked && canary::compare(RECALL_QUESTION, body) == Likeness::Same {
+        Likeness::Same
+    } else {
+        Likeness::Unjudged
     }
 }
 

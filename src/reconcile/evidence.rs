@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Bound, Range};
 
 use crate::model::{
-    CanaryId, CanaryKind, Micros, OpId, OpKind, OpRow, Outcome, RecordType, RunId, SessionIx,
-    Sighting, Trait, UserIx,
+    CanaryId, CanaryKind, Likeness, Micros, OpId, OpKind, OpRow, Outcome, RecordType, RunId,
+    SessionIx, Sighting, Trait, UserIx,
 };
 
 use super::identity::{self, Splits};
@@ -216,7 +216,9 @@ impl<'a> Evidence<'a> {
 
     /// Is it the question that all users ask in the same words, and that carries no canary?
     pub(crate) fn is_question(&self, record: &Record<'_>) -> bool {
-        record.sighting.body_hash == self.question
+        let sighting = record.sighting;
+        let restyled = sighting.canaries.is_empty() && sighting.likeness == Likeness::Same;
+        sighting.body_hash == self.question || restyled
     }
 
     /// The user to whom a text without any exact canary is reckoned, if it is one of the

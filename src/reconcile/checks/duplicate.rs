@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{CanaryId, Code, OpId, Proof, RecordType, Role, Trait, UserIx};
+use crate::model::{CanaryId, CanaryKind, Code, OpId, Proof, RecordType, Role, Trait, UserIx};
 
 use super::super::draft::{Group, Groups, proof};
 use super::super::evidence::Evidence;
@@ -95,7 +95,8 @@ fn by_place<'e, 'a>(evidence: &'e Evidence<'a>) -> Groups<'e, 'a, Place<'e>> {
     });
     for record in stored {
         let sender = record.users().next();
-        if !sender.is_some_and(|sender| evidence.has(sender)) || is_astray(record) {
+        let ours = sender.is_some_and(|sender| evidence.has(sender));
+        if !ours || is_astray(record) || is_derived(record) {
             continue;
         }
         let sighting = record.sighting;
@@ -118,6 +119,13 @@ fn by_place<'e, 'a>(evidence: &'e Evidence<'a>) -> Groups<'e, 'a, Place<'e>> {
             .push((record, None));
     }
     places
+}
+
+/// Is it a fact that quotes a turn? The store's model wrote it, and may write it as often as it
+/// likes.
+fn is_derived(record: &Record<'_>) -> bool {
+    let quotes = |canary: &CanaryId| canary.kind == CanaryKind::Turn;
+    record.sighting.record_type == RecordType::Fact && record.canaries.iter().any(quotes)
 }
 
 /// Is it under another user than any who sent it? Then it is a mix-up, however often it is there.
@@ -231,7 +239,7 @@ fn draft(evidence: &Evidence<'_>, sender: UserIx, key: OpKey, extras: &Extras<'_
 #[cfg(test)]
 mod tests {
     use super::super::super::Context;
-    use super::super::super::testing::{History, check, scans, spoilt, told};
+    use super::super::super::testing::{History, check, owner, scans, spoilt, told};
     use crate::model::{Role, Trait};
 
     fn copy(history: &mut History, id: &str, new_id: &str, position: u32) {
@@ -275,6 +283,21 @@ mod tests {
                 history.record("elsewhere").owner = Some("poc-user".to_owned());
             },
             &["placeholder-owner: elsewhere"],
+        );
+    }
+
+    #[test]
+    fn facts_that_a_model_made_of_a_turn_may_be_equal() {
+        check(
+            |history| {
+                let turn = history.record("m0.1u").canaries.clone();
+                for id in ["x1", "x2"] {
+                    copy(history, "f1.2", id, 9);
+                    history.record(id).canaries.clone_from(&turn);
+                    history.record(id).owner = Some(owner(0));
+                }
+            },
+            &[],
         );
     }
 

@@ -75,7 +75,7 @@ mod tests {
         History, check, owner, session_name, sighting, spoilt, told,
     };
     use crate::canary;
-    use crate::model::{RecordType, Role, UserIx};
+    use crate::model::{Likeness, RecordType, Role, UserIx};
     use crate::plan::RECALL_QUESTION;
 
     fn invent(history: &mut History, session: &str, user: u32) {
@@ -101,6 +101,17 @@ mod tests {
             &["phantom: nobodys"],
         );
         check(|history| invent(history, "77aa", 2), &["phantom: nobodys"]);
+    }
+
+    #[test]
+    fn the_question_that_all_ask_is_none_in_whatever_style() {
+        check(
+            |history| {
+                invent(history, &session_name(3), 1);
+                history.record("nobodys").likeness = Likeness::Same;
+            },
+            &[],
+        );
     }
 
     #[test]
