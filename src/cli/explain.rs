@@ -1,8 +1,6 @@
 //! `crosswire explain`: what the names in a report mean.
 
-use anyhow::anyhow;
-
-use crate::model::Code;
+use crate::model::UnknownName;
 use crate::reconcile::guide::{self, Topic};
 
 use super::args::ExplainArgs;
@@ -24,21 +22,17 @@ pub(super) fn run(args: &ExplainArgs) -> Result<Exit, Failure> {
 
 fn topic(name: &str) -> Result<Topic, Failure> {
     let topics = Topic::all();
-    let nearness = |topic: &Topic| strsim::damerau_levenshtein(topic.name(), name);
     let exact = topics.iter().copied().find(|topic| topic.name() == name);
     exact.ok_or_else(|| {
-        let nearest = topics.into_iter().min_by_key(nearness);
-        let nearest = nearest.map_or(Code::WrongOwner.name(), Topic::name);
-        Failure::usage(anyhow!(
-            "nothing is called `{name}`; did you mean `{nearest}`? `crosswire explain` lists all \
-             names"
-        ))
+        let names: Vec<&str> = topics.iter().map(|topic| topic.name()).collect();
+        Failure::usage(UnknownName::new("anomaly, reason or trait", name, &names))
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Code;
 
     #[test]
     fn names_are_found_and_unknown_ones_suggest_the_nearest() {

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 
+use crate::model::UnknownName;
 use crate::report::render::{self, Format};
 
 use super::args::{Cli, ColorWhen};
@@ -49,10 +50,7 @@ fn parse_output(value: &str) -> anyhow::Result<Output> {
     let (kind, path) = value.split_once('=').unwrap_or((value, "-"));
     let Some(format) = render::ALL.iter().find(|format| format.name == kind) else {
         let kinds: Vec<&str> = render::ALL.iter().map(|format| format.name).collect();
-        bail!(
-            "unknown report kind `{kind}` in `--report {value}`: one of {}",
-            kinds.join(", ")
-        );
+        bail!(UnknownName::new("report kind", kind, &kinds));
     };
     let place = match path {
         "" => bail!("empty path in `--report {value}`: give a file, or `-` for stdout"),

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use rand::TryRng;
 
-use crate::model::Seed;
+use crate::model::{Seed, UnknownName};
 use crate::scenario::{self, Overrides, PoolText, Scenario, Store};
 
 use super::args::RunArgs;
@@ -66,10 +66,11 @@ fn read_file(path: &Path) -> anyhow::Result<String> {
     let shown = path.display();
     let metadata = match std::fs::metadata(path) {
         Ok(metadata) => metadata,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => bail!(
-            "could not find the scenario `{shown}`: no such file, and the embedded ones are {}",
-            embedded_names()
-        ),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let embedded: Vec<&str> = scenario::embedded().iter().map(|(name, _)| *name).collect();
+            let unknown = UnknownName::new("scenario", &shown.to_string(), &embedded);
+            bail!("there is no such file, nor is it embedded: {unknown}");
+        }
         Err(error) => return Err(error).context(format!("could not read the scenario `{shown}`")),
     };
     if metadata.is_dir() {
@@ -111,14 +112,6 @@ pub(super) fn pool(source: &Source) -> anyhow::Result<Option<PoolText>> {
     }
     let text = std::fs::read_to_string(&path).with_context(what)?;
     Ok(Some(PoolText { file: shown, text }))
-}
-
-fn embedded_names() -> String {
-    scenario::embedded()
-        .iter()
-        .map(|(name, _)| *name)
-        .collect::<Vec<_>>()
-        .join(", ")
 }
 
 /// The scenario that `crosswire run` carries out.

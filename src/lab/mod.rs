@@ -48,7 +48,7 @@ use crate::stop::{Stop, StopLevel};
 
 pub use self::faults::{FaultKind, FaultSpec, FaultSpecError};
 pub use self::profile::{Profile, ProfileError};
-pub use self::quirks::{QuirkError, QuirkKind};
+pub use self::quirks::QuirkKind;
 
 /// Connections that may wait to be accepted.
 const BACKLOG: u32 = 4_096;

@@ -7,6 +7,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::model::UnknownName;
+
 /// An oddity that a healthy target may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum QuirkKind {
@@ -52,18 +54,6 @@ pub(super) const SUMMARISED: f64 = 0.2;
 pub(super) const RESTART_AFTER: u64 = 300;
 /// How long a lab that restarts takes no connections.
 pub(super) const RESTART_PAUSE: Duration = Duration::from_millis(300);
-
-/// No quirk has this name.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown quirk `{name}`; did you mean `{nearest}`? Quirks: {known}")]
-pub struct QuirkError {
-    /// What was given.
-    name: String,
-    /// The nearest name there is.
-    nearest: &'static str,
-    /// All names, separated by commas.
-    known: String,
-}
 
 impl QuirkKind {
     /// All quirks, in the order in which messages list them.
@@ -112,19 +102,10 @@ impl fmt::Display for QuirkKind {
 }
 
 impl FromStr for QuirkKind {
-    type Err = QuirkError;
+    type Err = UnknownName;
 
-    fn from_str(text: &str) -> Result<Self, QuirkError> {
-        let known = Self::ALL.into_iter();
-        let named = known.clone().find(|kind| kind.name() == text);
-        named.ok_or_else(|| {
-            let nearness = |kind: &Self| strsim::damerau_levenshtein(kind.name(), text);
-            QuirkError {
-                name: text.to_owned(),
-                nearest: known.clone().min_by_key(nearness).map_or("", Self::name),
-                known: known.map(Self::name).collect::<Vec<_>>().join(", "),
-            }
-        })
+    fn from_str(text: &str) -> Result<Self, UnknownName> {
+        UnknownName::look_up("quirk", &Self::ALL, Self::name, text)
     }
 }
 
@@ -150,7 +131,7 @@ mod tests {
         }
         let error = "sumariser".parse::<QuirkKind>().unwrap_err().to_string();
         assert!(error.starts_with(
-            "unknown quirk `sumariser`; did you mean `summariser`? Quirks: slow-writes, "
+            "unknown quirk `sumariser`; did you mean `summariser`? One of slow-writes, "
         ));
     }
 }

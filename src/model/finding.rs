@@ -4,45 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::name::UnknownName;
 use super::{CanaryId, Hint, OpId, Pattern, RecordType, UserIx};
-
-/// A name that is not in a closed set.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown {what} `{name}`: one of {allowed}")]
-pub struct UnknownName {
-    /// The set.
-    pub what: &'static str,
-    /// What was given.
-    pub name: String,
-    /// What is allowed, separated by commas.
-    pub allowed: String,
-}
-
-impl UnknownName {
-    /// Finds a name in a closed set.
-    ///
-    /// # Errors
-    /// The name is not in the set; the error lists the set.
-    pub fn look_up<T: Copy>(
-        what: &'static str,
-        all: &[T],
-        name_of: impl Fn(T) -> &'static str,
-        name: &str,
-    ) -> Result<T, Self> {
-        all.iter()
-            .copied()
-            .find(|item| name_of(*item) == name)
-            .ok_or_else(|| Self {
-                what,
-                name: name.to_owned(),
-                allowed: all
-                    .iter()
-                    .map(|item| name_of(*item))
-                    .collect::<Vec<_>>()
-                    .join(", "),
-            })
-    }
-}
 
 /// How grave a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

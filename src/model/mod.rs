@@ -7,6 +7,7 @@ mod finding;
 mod hint;
 mod id;
 pub mod limits;
+mod name;
 mod op;
 mod record;
 mod sample;
@@ -14,9 +15,10 @@ mod time;
 mod traits;
 mod verdict;
 
-pub use finding::{Affected, Code, Finding, Proof, Severity, UnknownName};
+pub use finding::{Affected, Code, Finding, Proof, Severity};
 pub use hint::{Hint, Pattern};
 pub use id::{CanaryId, CanaryKind, GroupIx, OpId, OutOfRange, RunId, Seed, SessionIx, UserIx};
+pub use name::UnknownName;
 pub use op::{Completion, Echo, Invocation, OpKind, OpRow, Outcome, Promise};
 #[cfg(test)]
 pub(crate) use record::scans;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::finding::UnknownName;
+use super::name::UnknownName;
 use super::{GroupIx, Micros, OpId, TraitSet, UserIx};
 
 /// What an operation does, and so over which channel it goes.
@@ -283,7 +283,7 @@ mod tests {
         let error = OpKind::from_name("chta").unwrap_err();
         assert_eq!(
             error.to_string(),
-            "unknown operation kind `chta`: one of chat, upload, voice"
+            "unknown operation kind `chta`; did you mean `chat`? One of chat, upload, voice"
         );
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::finding::UnknownName;
+use super::name::UnknownName;
 use super::{CanaryId, Micros, RunId};
 
 /// The kind of a record.

@@ -305,3 +305,121 @@ impl Glances {
         self.at = last;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fake::{
+        Content, FakeStore, block, completed, context, invoked, owner, session_name, text, turn,
+    };
+    use super::*;
+    use crate::model::{Sighting, UserIx};
+
+    /// What is told until a sighting fits, which must be within a minute.
+    async fn told_until(
+        receiver: &mut mpsc::Receiver<Event>,
+        fits: impl Fn(&[Sighting]) -> bool,
+    ) -> Vec<Sighting> {
+        let mut told = Vec::new();
+        let limit = tokio::time::timeout(Duration::from_mins(1), async {
+            while !fits(&told) {
+                if let Some(Event::Sighted(sighting)) = receiver.recv().await {
+                    told.push(sighting);
+                }
+            }
+        });
+        assert!(limit.await.is_ok(), "{told:?}");
+        told
+    }
+
+    /// Many operations, so that there are reads to spend.
+    fn tell(sampler: &mut StoreSampler, kind: OpKind, session: u32, named: Option<&str>) {
+        for _ in 0..200 {
+            sampler.event(&invoked(kind, session)).unwrap();
+            let ended = completed(session, Outcome::Ok, named);
+            sampler.event(&ended).unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_misplaced_is_read_twice_while_the_load_runs() {
+        let mut wrong = turn(0, 0);
+        wrong.owner = Some(owner(1));
+        let store = FakeStore::start(Content {
+            sessions: vec![wrong],
+            facts: vec![(owner(2), "f1".into(), None, block(3, 2, 0))],
+            ..Content::default()
+        });
+        let context = context();
+        let client = store.connect(&context).await;
+        let (events, mut receiver) = mpsc::channel(10_000);
+        let (mut sampler, watch) = watch_store(&client, &context, &events);
+        tell(&mut sampler, OpKind::Chat, 0, None);
+        tell(&mut sampler, OpKind::Upload, 2, None);
+        let question = format!("{}-q", session_name(0, 0));
+        let scans = |told: &[Sighting], id: &str| -> HashSet<u32> {
+            let of = told.iter().filter(|s| s.record_id == id);
+            of.map(|s| s.scan).collect()
+        };
+        let told = told_until(&mut receiver, |told| {
+            scans(told, &question).len() >= 2 && scans(told, "f1").len() >= 2
+        })
+        .await;
+        let last = watch.finish().await;
+        assert!(told.iter().all(|s| (1..=last).contains(&s.scan)));
+    }
+
+    #[tokio::test]
+    async fn a_session_that_an_answer_named_is_looked_at_and_named_in_clear() {
+        let mut server = turn(0, 0);
+        server.id = "server-1".to_owned();
+        server.owner = Some("anna".to_owned());
+        let mut annas = turn(1, 1);
+        annas.id = "annas-talk".to_owned();
+        annas.owner = Some("anna".to_owned());
+        annas.messages = vec![("a1".to_owned(), "user", text(1, 1, 0))];
+        let store = FakeStore::start(Content {
+            sessions: vec![annas, server],
+            ..Content::default()
+        });
+        let context = context();
+        let client = store.connect(&context).await;
+        let (events, mut receiver) = mpsc::channel(10_000);
+        let (mut sampler, watch) = watch_store(&client, &context, &events);
+        tell(&mut sampler, OpKind::Chat, 0, Some("server-1"));
+        let told = told_until(&mut receiver, |told| told.len() >= 3).await;
+        watch.finish().await;
+        assert!(
+            told.iter()
+                .all(|s| s.session.as_deref() == Some("server-1"))
+        );
+        assert!(
+            told.iter()
+                .any(|s| s.canaries.iter().any(|c| c.id.user == UserIx(0)))
+        );
+        assert!(!format!("{told:?}").contains("anna"), "{told:?}");
+    }
+
+    #[tokio::test]
+    async fn old_sessions_are_passed_over_and_without_operations_nothing_is_read() {
+        let store = FakeStore::start(Content {
+            sessions: vec![turn(0, 0)],
+            ..Content::default()
+        });
+        let mut context = context();
+        let client = store.connect(&context).await;
+        let other_run = crate::model::RunId(1);
+        let taken = client.baseline(other_run, &context.scenario).await;
+        context.baseline = taken.unwrap();
+        let (events, mut receiver) = mpsc::channel(10_000);
+        let (mut sampler, watch) = watch_store(&client, &context, &events);
+        let before = store.content().requests;
+        tokio::time::sleep(PAUSE * 2).await;
+        assert_eq!(store.content().requests, before, "no operation, no read");
+        tell(&mut sampler, OpKind::Chat, 0, None);
+        while store.content().requests == before {
+            tokio::time::sleep(PAUSE).await;
+        }
+        watch.finish().await;
+        assert!(receiver.try_recv().is_err(), "it is no session of the run");
+    }
+}

@@ -446,3 +446,21 @@ fn first_turns_start_at_once_and_others_think() {
         }
     }
 }
+
+#[test]
+fn the_first_session_of_each_virtual_user_is_known() {
+    let plan = Plan::new(mixed(), Seed(7));
+    for (group, vus) in [(GroupIx(0), 3), (GroupIx(2), 3)] {
+        for vu in 0..vus {
+            for iteration in 0..2 {
+                let session = plan.closed_session(group, vu, iteration).unwrap();
+                assert_eq!(plan.is_first_of_vu(session), iteration == 0, "{session:?}");
+            }
+        }
+    }
+    let (arrival, _) = plan.arrival(GroupIx(1), 0).unwrap();
+    assert!(
+        !plan.is_first_of_vu(arrival),
+        "an arrival has no virtual user"
+    );
+}

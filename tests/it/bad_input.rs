@@ -143,6 +143,39 @@ fn an_unknown_fault() {
     assert_eq!(rate.code, Some(2), "{}", rate.stderr);
 }
 
+/// One wording for every name that is none.
+#[test]
+fn unknown_names_are_told_the_nearest() {
+    let bench = Bench::new();
+    for (args, told) in [
+        (
+            vec!["run", "quik"],
+            "scenario `quik`; did you mean `quick`?",
+        ),
+        (
+            vec!["run", "--lab-fault", "late-bindign"],
+            "fault `late-bindign`; did you mean `late-binding`?",
+        ),
+        (
+            vec!["run", "--lab-quirk", "colleage"],
+            "quirk `colleage`; did you mean `colleague`?",
+        ),
+        (
+            vec!["run", "--report", "jsno=-"],
+            "report kind `jsno`; did you mean `json`?",
+        ),
+        (
+            vec!["explain", "wrongowner"],
+            "trait `wrongowner`; did you mean `wrong-owner`?",
+        ),
+    ] {
+        let done = bench.run(&args);
+        assert_eq!(done.code, Some(2), "{args:?}: {}", done.stderr);
+        assert!(done.stderr.contains(told), "{args:?}: {}", done.stderr);
+    }
+    assert!(bench.runs().is_empty(), "nothing is begun");
+}
+
 #[test]
 fn a_target_that_is_not_loopback() {
     let bench = Bench::new();

@@ -4,6 +4,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::FaultKind;
+use crate::model::UnknownName;
 
 /// A fault with its settings:
 /// `NAME[:rate=0.01][:window=2ms][:from=concurrency][:after=ops][:delay=7s][:limit=1000]`.
@@ -31,15 +32,8 @@ pub struct FaultSpec {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FaultSpecError {
     /// No fault has this name.
-    #[error("unknown fault `{name}`; did you mean `{nearest}`? Faults: {known}")]
-    UnknownFault {
-        /// What was given.
-        name: String,
-        /// The nearest name there is.
-        nearest: &'static str,
-        /// All names, separated by commas.
-        known: String,
-    },
+    #[error(transparent)]
+    UnknownFault(#[from] UnknownName),
     /// Faults have no such setting.
     #[error(
         "unknown setting `{key}` of fault `{fault}`: one of rate, window, from, after, delay, limit"
@@ -77,7 +71,8 @@ impl FromStr for FaultSpec {
 
     fn from_str(text: &str) -> Result<Self, FaultSpecError> {
         let mut parts = text.split(':');
-        let kind = kind_named(parts.next().unwrap_or_default())?;
+        let name = parts.next().unwrap_or_default();
+        let kind = UnknownName::look_up("fault", &FaultKind::ALL, FaultKind::name, name)?;
         let about = kind.about();
         let mut spec = Self {
             kind,
@@ -170,24 +165,6 @@ const DELAY_MAX: Duration = Duration::from_mins(5);
 /// The smallest limit, in characters: with less not even the first canary of a text is left.
 const LIMIT_CHARS_MIN: usize = 200;
 
-fn kind_named(name: &str) -> Result<FaultKind, FaultSpecError> {
-    let known = FaultKind::ALL.into_iter();
-    known
-        .clone()
-        .find(|kind| kind.name() == name)
-        .ok_or_else(|| {
-            let nearness = |kind: &FaultKind| strsim::damerau_levenshtein(kind.name(), name);
-            FaultSpecError::UnknownFault {
-                name: name.to_owned(),
-                nearest: known
-                    .clone()
-                    .min_by_key(nearness)
-                    .map_or("", FaultKind::name),
-                known: known.map(FaultKind::name).collect::<Vec<_>>().join(", "),
-            }
-        })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -224,7 +201,7 @@ mod tests {
         for (text, told) in [
             (
                 "late-bindign",
-                "unknown fault `late-bindign`; did you mean `late-binding`? Faults: late-binding, \
+                "unknown fault `late-bindign`; did you mean `late-binding`? One of late-binding, \
                  no-owner, ",
             ),
             ("", "unknown fault ``; did you mean `wedge`?"),
