@@ -106,6 +106,21 @@ mod tests {
     }
 
     #[test]
+    fn the_agents_words_and_what_has_become_whole_are_not_torn() {
+        let torn = Likeness::Torn { kept: 9, sent: 99 };
+        check(|history| history.record("m0.1a").likeness = torn, &[]);
+        check(
+            |history| {
+                let mut whole = history.record("m0.1u").clone();
+                whole.scan += 1;
+                history.record("m0.1u").likeness = torn;
+                history.sightings.push(whole);
+            },
+            &[],
+        );
+    }
+
+    #[test]
     fn an_unknown_turn_may_be_torn_too() {
         check(
             |history| {
