@@ -23,7 +23,7 @@ pub(super) fn spoil(history: &mut History, (what, place, how): Spoil) {
         return;
     }
     let place_of_op = place % ops;
-    let (place, other) = (place % records, how as usize % records);
+    let place = place % records;
     let record = &mut history.sightings[place];
     match what % 24 {
         0 => record.owner = Some(owner(user)),
@@ -70,22 +70,31 @@ pub(super) fn spoil(history: &mut History, (what, place, how): Spoil) {
             answered.record_id = format!("answer-{session}-{how}");
             history.sightings.push(answered);
         }
-        13 => end(history, place_of_op, |end| {
-            end.outcome = Outcome::ALL[how as usize % 5];
-        }),
-        14 => history.ops[place_of_op].completion = None,
         15 => {
             for seen in &mut record.canaries {
                 seen.exactness = Exactness::Corrected;
             }
         }
-        16 => swap(history, place, other),
         18 => {
             let torn = Likeness::Torn { kept: 1, sent: 2 };
             record.likeness = [torn, Likeness::Altered, Likeness::Same][how as usize % 3];
         }
         19 => record.damaged = how % 4 != 1,
         20 => record.older_run = Some(RunId(7 + how % 2)),
+        _ => spoil_history(history, (what, place, how), place_of_op),
+    }
+}
+
+/// What goes wrong with an operation, or with more than one record.
+fn spoil_history(history: &mut History, (what, place, how): Spoil, place_of_op: usize) {
+    let other = how as usize % history.sightings.len();
+    let record = &mut history.sightings[place];
+    match what % 24 {
+        13 => end(history, place_of_op, |end| {
+            end.outcome = Outcome::ALL[how as usize % 5];
+        }),
+        14 => history.ops[place_of_op].completion = None,
+        16 => swap(history, place, other),
         // A turn changes its place with another one.
         21 => {
             let there = history.sightings[other].position;
@@ -159,13 +168,13 @@ fn hand_over(history: &mut History, op: usize, how: u32) {
             if how % 4 != 2 {
                 record.owner = Some(owner(guest.0));
             }
-            if how % 4 == 0 {
+            if how.is_multiple_of(4) {
                 record.session = Some(own.clone());
             }
         }
         record.canaries.sort();
     }
-    if how % 4 == 0 {
+    if how.is_multiple_of(4) {
         let mut record = sighting(RecordType::Session, &own, guest.0);
         record.session = Some(own.clone());
         history.sightings.push(record);

@@ -12,7 +12,7 @@ impl World<'_> {
         let mut told = Vec::new();
         for state in self.states.iter().filter(|state| state.newest) {
             let text = state.is(RecordType::Message) || state.is(RecordType::Fact);
-            if self.is_own_words(state) {
+            if is_own_words(state) {
                 let code = match state.seen.likeness {
                     Likeness::Torn { .. } => Some(Code::Torn),
                     Likeness::Altered => Some(Code::Altered),
@@ -34,16 +34,6 @@ impl World<'_> {
             }
         }
         self.tell(told);
-    }
-
-    /// Is it what one user said in one turn, under their name?
-    fn is_own_words(&self, state: &State<'_>) -> bool {
-        let [canary] = state.exact.as_slice() else {
-            return false;
-        };
-        state.is(RecordType::Message)
-            && state.seen.role == Role::User
-            && state.own == Own::User(canary.user)
     }
 
     /// Does anything tie it to a user of this run: a canary, its session's name, an answer that
@@ -87,7 +77,7 @@ impl World<'_> {
 
     fn placed<'e, 'a>(&self, state: &'e State<'a>) -> Option<Placed<'e, 'a>> {
         let session = state.seen.session.as_deref()?;
-        if !self.is_own_words(state) || !state.newest || !state.proved {
+        if !is_own_words(state) || !state.newest || !state.proved {
             return None;
         }
         let canary = *state.exact.first()?;
@@ -134,4 +124,14 @@ impl Placed<'_, '_> {
     fn whose(&self) -> (u32, (u32, u16), &str) {
         (self.user, self.op, self.session)
     }
+}
+
+/// Is it what one user said in one turn, under their name?
+fn is_own_words(state: &State<'_>) -> bool {
+    let [canary] = state.exact.as_slice() else {
+        return false;
+    };
+    state.is(RecordType::Message)
+        && state.seen.role == Role::User
+        && state.own == Own::User(canary.user)
 }

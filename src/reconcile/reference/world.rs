@@ -134,11 +134,13 @@ impl<'a> World<'a> {
         let split = known
             && self.is_at_home(state, canary)
             && self.is_split(canary.user, canary.session, place);
-        let stale = self.is_stale(state, canary);
-        Some(match code {
-            _ if split => Code::SplitIdentity,
-            _ if stale => Code::StaleIdentity,
-            code => code,
+        let kept = self.is_stale(state, canary);
+        Some(if split {
+            Code::SplitIdentity
+        } else if kept {
+            Code::StaleIdentity
+        } else {
+            code
         })
     }
 
