@@ -23,9 +23,9 @@ use crosswire::dialect::{Dialect as _, MessageRecord, Reply, V1};
 use crosswire::event::Event;
 use crosswire::ledger::{Ledger, LedgerReader, Manifest};
 use crosswire::model::{
-    CanaryId, CanaryKind, Completion, Echo, Exactness, GroupIx, Invocation, Likeness, Micros, OpId,
-    OpKind, Outcome, Promise, RecordType, Role, RunId, Scan, Seed, SeenCanary, SessionIx, Sighting,
-    TraitSet, UserIx,
+    CanaryId, CanaryKind, Completion, Echo, Exactness, GroupIx, Invocation, Likeness, LogCoverage,
+    Micros, OpId, OpKind, Outcome, Promise, RecordType, Role, RunId, Scan, Seed, SeenCanary,
+    SessionIx, Sighting, TraitSet, UserIx,
 };
 use crosswire::reconcile::timeline::Timeline;
 use crosswire::reconcile::{self, Context, Control, NoSurroundings, ReadBack, RunEnd};
@@ -236,6 +236,8 @@ fn judge(folder: &Path) -> Result<()> {
         },
         facts_listed: true,
         scans: &scans,
+        log_lines: &[],
+        log_coverage: LogCoverage::default(),
     };
     let [
         mut in_time,

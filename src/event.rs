@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::model::{Completion, Invocation, LagSample, ResourceSample, Scan, Sighting};
+use crate::model::{Completion, Invocation, LagSample, LogLine, ResourceSample, Scan, Sighting};
 
 /// Something happened. Times are offsets from the run's epoch.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,6 +19,8 @@ pub enum Event {
     Sampled(ResourceSample),
     /// The store's delay was measured.
     Lagged(LagSample),
+    /// A line of the target's log was read that speaks of this run.
+    Logged(LogLine),
 }
 
 /// Listens to events. A sink that fails is told no more; the run goes on and says so.

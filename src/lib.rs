@@ -4,6 +4,7 @@
 
 pub mod model;
 pub mod canary;
+pub mod logs;
 pub mod scenario;
 pub mod plan;
 pub mod event;

@@ -253,10 +253,14 @@ fn explained(findings: &[Finding]) -> impl Iterator<Item = &Affected> {
         })
 }
 
-/// Does a finding claim something? What is proved does; that a canary is damaged or that a record
-/// came late is only ever suggested.
+/// Does a finding claim something? What is proved does; that a canary is damaged, that a record
+/// came late or that a task has no end in the log is only ever suggested.
 pub fn is_claim(finding: &Finding) -> bool {
-    finding.proof == Proof::Proved || matches!(finding.code, Code::Unattributable | Code::Late)
+    finding.proof == Proof::Proved
+        || matches!(
+            finding.code,
+            Code::Unattributable | Code::Late | Code::LogMismatch
+        )
 }
 
 fn record_of_line(line: &TruthLine) -> Record {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::lab::{Profile, QuirkKind};
+use crate::lab::{LogFormat, Profile, QuirkKind};
 
 /// Tells whether an AI backend keeps its users apart under load.
 #[derive(Debug, Parser)]
@@ -112,6 +112,17 @@ pub(super) struct RunArgs {
     /// Whose behaviour the embedded lab has: `f878ddb` is a public snapshot with known faults
     #[arg(long, value_name = "PROFILE", value_parser = profile_names())]
     pub lab_profile: Option<String>,
+    /// Write the embedded lab's log to this file instead of `lab.log` in the run's folder
+    #[arg(long, value_name = "FILE")]
+    pub lab_log: Option<PathBuf>,
+    /// How the lines of the embedded lab's log look
+    #[arg(long, value_name = "FORMAT", value_parser = log_formats())]
+    pub lab_log_format: Option<String>,
+    /// A log of the target, read while the run goes on: a file (followed, also when it is
+    /// rotated), `cmd:COMMAND` (such as `cmd:docker logs -f NAME`), `-` for stdin, or `lab` for
+    /// that of the embedded lab; repeatable, one for each replica
+    #[arg(long = "logs", value_name = "SOURCE")]
+    pub logs: Vec<String>,
     /// First send some of the sessions one operation at a time, to tell races from what is always
     /// wrong
     #[arg(long)]
@@ -134,6 +145,10 @@ pub(super) struct RunArgs {
 pub(super) struct ObserveArgs {
     /// A run id, the beginning of one, a run folder, or `last`
     pub run: String,
+    /// A log of the target that was exported after the run: a file, `cmd:COMMAND`, or `-` for
+    /// stdin; repeatable
+    #[arg(long = "logs", value_name = "SOURCE")]
+    pub logs: Vec<String>,
     /// The memory store, if it has moved since the run
     #[arg(short, long, env = "CROSSWIRE_MEMORY", value_name = "URL")]
     pub memory: Option<String>,
@@ -203,9 +218,12 @@ pub(super) struct LabArgs {
     /// Write what really went wrong to this file, one JSON line a record
     #[arg(long, value_name = "FILE")]
     pub truth: Option<PathBuf>,
-    /// Write the log to this file instead of stderr
-    #[arg(long, value_name = "FILE")]
+    /// Write the log to this file instead of stderr; `-` for stdout
+    #[arg(long, value_name = "FILE|-")]
     pub log: Option<PathBuf>,
+    /// How log lines look: `plain`, or `json` as in production
+    #[arg(long, value_name = "FORMAT", value_parser = log_formats())]
+    pub log_format: Option<String>,
     /// Answer every API request of the backend with this status (400 to 599), as in an outage
     #[arg(long, value_name = "STATUS", value_parser = clap::value_parser!(u16).range(400..=599))]
     pub answer: Option<u16>,
@@ -239,6 +257,10 @@ pub(super) enum ScenarioCommand {
     },
     /// Print the JSON Schema of scenario files, for editors
     Schema,
+}
+
+fn log_formats() -> PossibleValuesParser {
+    PossibleValuesParser::new(LogFormat::ALL.map(LogFormat::name))
 }
 
 fn quirk_names() -> PossibleValuesParser {

@@ -78,6 +78,7 @@ pub(super) fn report(
             .op_counts(&manifest.planned, &judgement.recovered),
         records,
         read_back: read_back_report(facts, context, judgement),
+        logs: logs(facts),
         exposure: report::Exposure {
             pairs: facts.exposure.pairs,
             peak_users: u64::from(facts.exposure.peak_users),
@@ -237,6 +238,20 @@ fn read_back_report(
         scans: u64::try_from(facts.scans.len()).unwrap_or(u64::MAX),
         unsteady_sessions: judgement.unsteady_sessions,
     }
+}
+
+fn logs(facts: &Facts) -> Option<report::Logs> {
+    let (tally, coverage) = (facts.logs.as_ref()?, facts.log_coverage);
+    Some(report::Logs {
+        sources: tally.sources.clone(),
+        lines: tally.lines,
+        task_lines: coverage.task_lines,
+        supported: tally.task_lines > 0,
+        ok: coverage.ok,
+        ids_seen: coverage.ids_seen,
+        nameless: tally.nameless,
+        problems: tally.problems.clone(),
+    })
 }
 
 fn persistence_lags(lags: &[LagSample]) -> BTreeMap<OpKind, PersistenceLag> {

@@ -13,8 +13,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::ledger::{self, LedgerError, LedgerReader, Manifest};
 use crate::model::{
-    Finding, GeneratorHealth, LagSample, Micros, OpId, OpKind, OpRow, Scan, Trait, UserIx,
+    Finding, GeneratorHealth, LagSample, LogCoverage, Micros, OpId, OpKind, OpRow, Scan, Trait,
+    UserIx,
 };
+use crate::observe::LogTally;
 use crate::plan::Plan;
 use crate::reconcile::timeline::{Exposure, Timeline};
 use crate::reconcile::{
@@ -43,6 +45,9 @@ pub(super) const BROKEN_SESSIONS: &str = "broken_sessions";
 const LEDGER_CONFLICTS: &str = "ledger_conflicts";
 /// Note of the ledger: can the store list facts? Absent if no store was looked at.
 pub(super) const FACTS_LISTED: &str = "facts_listed";
+
+/// Note of the ledger: what was read of the target's logs. Absent without any.
+pub(super) const LOGS: &str = "logs";
 
 /// Note of the ledger: what the control arm came to. Absent without one.
 pub(super) const CONTROL_ARM: &str = "control_arm";
@@ -165,6 +170,9 @@ pub(super) struct Facts {
     /// Events that contradicted what the ledger had been told before.
     pub(super) ledger_conflicts: u64,
     pub(super) scans: Vec<Scan>,
+    /// What was read of the target's logs.
+    pub(super) logs: Option<LogTally>,
+    pub(super) log_coverage: LogCoverage,
     pub(super) lags: Vec<LagSample>,
     pub(super) tally: Tally,
     pub(super) exposure: Exposure,
@@ -188,6 +196,8 @@ fn judge(folder: &Path) -> anyhow::Result<Judged> {
         read_back: read_back(&facts),
         facts_listed: facts.documents_readable,
         scans: &facts.scans,
+        log_lines: &[],
+        log_coverage: facts.log_coverage,
     };
     let mut judgement = judge_buckets(&ledger, &context)?;
     judgement.accepted = accept(&ledger, &facts, &mut judgement.findings);
@@ -275,6 +285,8 @@ fn facts(ledger: &LedgerReader) -> anyhow::Result<Facts> {
         broken_sessions,
         ledger_conflicts,
         scans: ledger.scans()?,
+        logs: logs(ledger)?,
+        log_coverage: ledger.log_coverage()?,
         lags: ledger.lags()?,
         tally,
         exposure: timeline.finish(),
@@ -283,6 +295,13 @@ fn facts(ledger: &LedgerReader) -> anyhow::Result<Facts> {
         last_invoked,
         first_open,
     })
+}
+
+fn logs(ledger: &LedgerReader) -> anyhow::Result<Option<LogTally>> {
+    let noted = ledger.note(LOGS)?.map(serde_json::from_value);
+    noted
+        .transpose()
+        .context("could not read what was read of the logs")
 }
 
 /// How an operation came to start when it did, by the plan.
@@ -338,8 +357,13 @@ fn judge_buckets(ledger: &LedgerReader, context: &Context<'_>) -> anyhow::Result
         let mut ops = ledger.ops_of_users(range.clone())?;
         ops.extend(ledger.ops_beside_users(range.clone())?);
         let sightings = ledger.sightings_of_users(range.clone())?;
+        let log_lines = ledger.log_lines_of_users(range.clone())?;
+        let context = Context {
+            log_lines: &log_lines,
+            ..*context
+        };
         buckets.push(reconcile::judge_users(
-            context,
+            &context,
             range.clone(),
             &ops,
             &sightings,

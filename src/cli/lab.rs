@@ -24,6 +24,7 @@ pub(super) async fn run(args: &LabArgs) -> Result<Exit, Failure> {
     let quirks = args.quirks.iter().map(|name| name.parse());
     let quirks = quirks.collect::<Result<_, _>>().map_err(Failure::usage)?;
     let profile = args.profile.as_deref().map(str::parse).transpose();
+    let format = args.log_format.as_deref().map(str::parse).transpose();
     let config = LabConfig {
         port: args.port,
         faults,
@@ -31,7 +32,12 @@ pub(super) async fn run(args: &LabArgs) -> Result<Exit, Failure> {
         profile: profile.map_err(Failure::usage)?.unwrap_or_default(),
         truth: args.truth.clone(),
         answer_status: args.answer,
-        log: args.log.clone().map_or(LogTarget::Stderr, LogTarget::Path),
+        log: match args.log.clone() {
+            None => LogTarget::Stderr,
+            Some(path) if path.as_os_str() == "-" => LogTarget::Stdout,
+            Some(path) => LogTarget::Path(path),
+        },
+        log_format: format.map_err(Failure::usage)?.unwrap_or_default(),
     };
     let lab = lab::start(config).await.map_err(Failure::preflight)?;
     let address = LabAddress {
@@ -79,7 +85,11 @@ pub(super) fn arguments(args: &RunArgs) -> Vec<String> {
         .lab_profile
         .iter()
         .map(|profile| ("--profile", profile));
-    let all = faults.chain(quirks).chain(profile);
+    let format = args
+        .lab_log_format
+        .iter()
+        .map(|format| ("--log-format", format));
+    let all = faults.chain(quirks).chain(profile).chain(format);
     all.flat_map(|(flag, value)| [flag.to_owned(), value.clone()])
         .collect()
 }

@@ -4,7 +4,7 @@
 //! fault of the other.
 #![expect(clippy::disallowed_methods, reason = "starts the lab's process")]
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -40,16 +40,21 @@ pub(super) struct LabChild {
     pub address: LabAddress,
 }
 
-/// Starts a lab on free ports with these arguments. Its log and its truth go into `folder`.
+/// Starts a lab on free ports with these arguments. Its truth goes into `folder`, and so does its
+/// log, if no other file is named for it.
 ///
 /// # Errors
 /// The process could not be started or did not say where it listens.
-pub(super) async fn start(arguments: &[String], folder: &Path) -> anyhow::Result<LabChild> {
+pub(super) async fn start(
+    arguments: &[String],
+    folder: &Path,
+    log: Option<&Path>,
+) -> anyhow::Result<LabChild> {
     let own_binary = std::env::current_exe().context("could not find the own binary")?;
     let mut command = Command::new(own_binary);
     command.arg("lab").arg("--until-stdin-closes");
     command.arg("--truth").arg(folder.join(TRUTH_FILE));
-    command.arg("--log").arg(folder.join(LOG_FILE));
+    command.arg("--log").arg(log_path(folder, log));
     command.args(arguments);
     command
         .stdin(Stdio::piped())
@@ -77,6 +82,11 @@ pub(super) async fn start(arguments: &[String], folder: &Path) -> anyhow::Result
     let address = serde_json::from_str(&line)
         .with_context(|| format!("could not understand the embedded lab's address {line:?}"))?;
     Ok(LabChild { child, address })
+}
+
+/// Where a lab's log is: in the run's folder, if no other place was named.
+pub(super) fn log_path(folder: &Path, log: Option<&Path>) -> PathBuf {
+    log.map_or_else(|| folder.join(LOG_FILE), Path::to_path_buf)
 }
 
 /// Removes what a lab wrote into the folder of a run that never began, and then the folder.

@@ -15,6 +15,7 @@ mod hosts;
 mod judge;
 mod lab;
 mod lab_child;
+mod logs;
 mod observe;
 mod output;
 mod readback;

@@ -16,7 +16,7 @@ use crate::scenario::Scenario;
 use super::args::{Cli, ObserveArgs};
 use super::exit::{Exit, Failure};
 use super::readback::Fresh;
-use super::{hosts, judge, output, readback, signals};
+use super::{hosts, judge, logs, output, readback, signals};
 
 /// Carries the command out.
 ///
@@ -69,6 +69,9 @@ pub(super) async fn run(cli: &Cli, args: &ObserveArgs) -> Result<Exit, Failure> 
         &mut stop,
     )
     .await;
+    if let Some(tally) = logs::read(args, &context, &events).await? {
+        ledger.note(judge::LOGS, tally)?;
+    }
     drop(events);
     let unrecorded = collector.finish().sink_errors;
     live.close();

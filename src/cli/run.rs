@@ -33,7 +33,7 @@ use super::output::{self, Output};
 use super::readback::Fresh;
 use super::signals::{self, Signals};
 use super::watch::{self, Watch, Watched};
-use super::{control, lab, readback, settings};
+use super::{control, lab, logs, readback, settings};
 
 /// How long the pre-flight waits for the target.
 const PREFLIGHT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -117,7 +117,7 @@ pub(super) async fn make_ready(
     let lab = if scenario.target.url.is_none() {
         std::fs::create_dir_all(folder)
             .with_context(|| format!("could not make the run folder {}", folder.display()))?;
-        Some(lab_child::start(&lab::arguments(args), folder).await?)
+        Some(lab_child::start(&lab::arguments(args), folder, args.lab_log.as_deref()).await?)
     } else {
         None
     };
@@ -207,6 +207,7 @@ async fn carry_out(
     };
     let watched = watched(cli, args, prepared, &live, signals);
     let (events, collector, beside) = collect(prepared, &ledger, bars, watched);
+    let logs = logs::watch(args, prepared, &events).await?;
     live.phase(Phase::Driving);
     let driven = drive_plan(prepared, &events, &collector, signals).await;
     note_end(&ledger, driven, signals)?;
@@ -216,6 +217,9 @@ async fn carry_out(
         live.phase(Phase::ReadingBack);
     }
     let read = read_back(prepared, fresh, &events, signals).await;
+    if let Some(logs) = logs {
+        ledger.note(judge::LOGS, logs.finish().await)?;
+    }
     live.phase(Phase::Judging);
     drop(events);
     let unrecorded = collector.finish().sink_errors;

@@ -130,6 +130,9 @@ pub(super) fn resolve(args: &RunArgs) -> anyhow::Result<Scenario> {
             ("--lab-fault", !args.lab_faults.is_empty()),
             ("--lab-quirk", !args.lab_quirks.is_empty()),
             ("--lab-profile", args.lab_profile.is_some()),
+            ("--lab-log", args.lab_log.is_some()),
+            ("--lab-log-format", args.lab_log_format.is_some()),
+            ("--logs lab", args.logs.iter().any(|source| source == "lab")),
         ];
         if let Some((flag, _)) = for_lab.into_iter().find(|(_, is_given)| *is_given) {
             bail!(

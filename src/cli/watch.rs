@@ -20,7 +20,7 @@ use crate::event::{Event, Sink};
 use crate::ledger::{LedgerError, LedgerReader};
 use crate::live::Live;
 use crate::model::limits::PLANNED_USERS_MAX;
-use crate::model::{Affected, Code, Finding, Micros, Proof, RunId, UserIx};
+use crate::model::{Affected, Code, Finding, LogCoverage, Micros, Proof, RunId, UserIx};
 use crate::observe::{ScanContext, is_suspicious};
 use crate::reconcile::{self, Context, NoSurroundings, ReadBack, RunEnd};
 use crate::scenario::Scenario;
@@ -174,6 +174,8 @@ fn judge(
         read_back: ReadBack::None,
         facts_listed: true,
         scans: &[],
+        log_lines: &[],
+        log_coverage: LogCoverage::default(),
     };
     let mut findings = Vec::new();
     for user in users {
@@ -211,6 +213,7 @@ fn is_positive(code: Code) -> bool {
         | Code::Altered
         | Code::Ghost
         | Code::Late
+        | Code::LogMismatch
         | Code::Unattributable => false,
     }
 }

@@ -83,6 +83,14 @@ pub enum FaultKind {
     DamageCanary,
     /// A page of messages is missing from what the store gives back.
     PageLost,
+    /// The log names nobody.
+    LogNoUser,
+    /// The log names another user.
+    LogWrongUser,
+    /// The log begins a task and never ends it.
+    LogNoEnd,
+    /// The task is lost, and the log says that it is done.
+    LogCompletedNotStored,
 }
 
 /// The share of the operations that is struck where all would leave nothing to judge.
@@ -161,7 +169,7 @@ impl About {
 
 impl FaultKind {
     /// All faults, in the order in which messages list them.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 38] = [
         Self::LateBinding,
         Self::NoOwner,
         Self::AuthFallback,
@@ -196,6 +204,10 @@ impl FaultKind {
         Self::SlowStore,
         Self::DamageCanary,
         Self::PageLost,
+        Self::LogNoUser,
+        Self::LogWrongUser,
+        Self::LogNoEnd,
+        Self::LogCompletedNotStored,
     ];
 
     /// The name used on the command line and in the truth.
@@ -250,6 +262,11 @@ impl FaultKind {
             Self::DamageCanary => About::new("damage-canary", CHAT),
             // It strikes pages that are read, not operations.
             Self::PageLost => About::new("page-lost", &[]).rate(SOME),
+            Self::LogNoUser => About::new("log-no-user", ALL),
+            Self::LogWrongUser => About::new("log-wrong-user", ALL),
+            // Where no task ended, nobody could tell that a log lacks ends.
+            Self::LogNoEnd => About::new("log-no-end", ALL).rate(SOME),
+            Self::LogCompletedNotStored => About::new("log-completed-not-stored", ALL),
         }
     }
 }

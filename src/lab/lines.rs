@@ -52,6 +52,11 @@ pub(super) async fn to_file(path: &Path) -> io::Result<(Lines, LinesEnd)> {
     Ok(start(BufWriter::new(file)))
 }
 
+/// Lines to standard output.
+pub(super) fn to_stdout() -> (Lines, LinesEnd) {
+    start(BufWriter::new(io::stdout()))
+}
+
 /// Lines to standard error.
 pub(super) fn to_stderr() -> (Lines, LinesEnd) {
     start(BufWriter::new(io::stderr()))

@@ -13,6 +13,7 @@ mod engram;
 mod exchange;
 mod faults;
 mod lines;
+mod log;
 mod pool;
 mod profile;
 mod queue;
@@ -40,6 +41,7 @@ use tokio::time::{Instant, sleep, timeout};
 use self::doors::Doors;
 use self::engram::Engram;
 use self::lines::{Lines, LinesEnd};
+use self::log::Log;
 use self::quirks::Quirks;
 use self::stamp::Dice;
 use self::truth::Truth;
@@ -47,6 +49,7 @@ use self::zep::Store;
 use crate::stop::{Stop, StopLevel};
 
 pub use self::faults::{FaultKind, FaultSpec, FaultSpecError};
+pub use self::log::LogFormat;
 pub use self::profile::{Profile, ProfileError};
 pub use self::quirks::QuirkKind;
 
@@ -67,6 +70,8 @@ pub enum LogTarget {
     Stderr,
     /// A file, which is replaced.
     Path(PathBuf),
+    /// Standard output, behind the line that says where the lab listens.
+    Stdout,
 }
 
 /// What a lab is started with; by default free ports, no faults, and its log to standard error.
@@ -86,6 +91,8 @@ pub struct LabConfig {
     pub answer_status: Option<u16>,
     /// Where the log goes.
     pub log: LogTarget,
+    /// How its lines look.
+    pub log_format: LogFormat,
 }
 
 /// Why a lab could not be started or ended.
@@ -163,6 +170,7 @@ pub async fn start(config: LabConfig) -> Result<Lab, LabError> {
     let (memory_listener, memory_url) = listen(memory_port)?;
     let (log, log_end) = match config.log {
         LogTarget::Stderr => lines::to_stderr(),
+        LogTarget::Stdout => lines::to_stdout(),
         LogTarget::Path(path) => open("log", path).await?,
     };
     let (truth, truth_end) = match config.truth {
@@ -181,7 +189,10 @@ pub async fn start(config: LabConfig) -> Result<Lab, LabError> {
     let engram = Arc::new(Engram::new(engram::Parts {
         store: Arc::clone(&store),
         dice,
-        log,
+        log: Log {
+            lines: log,
+            format: config.log_format,
+        },
         truth: Truth(truth),
         faults: config.faults,
         quirks,

@@ -3,8 +3,8 @@
 //! A number is the place in the set's list. Changing one changes the format.
 
 use crate::model::{
-    CanaryId, CanaryKind, Echo, Exactness, OpKind, Outcome, RecordType, Role, RunId, SeenCanary,
-    SessionIx, UserIx,
+    CanaryId, CanaryKind, Echo, Exactness, LogStep, OpKind, Outcome, RecordType, Role, RunId,
+    SeenCanary, SessionIx, UserIx,
 };
 
 /// Kinds of canaries, in ledger order.
@@ -49,6 +49,7 @@ pub(super) fn record_type(record_type: RecordType) -> u8 {
         RecordType::Message => 1,
         RecordType::Fact => 2,
         RecordType::Answer => 3,
+        RecordType::Log => 4,
     }
 }
 
@@ -57,6 +58,15 @@ pub(super) fn role(role: Role) -> u8 {
         Role::User => 0,
         Role::Assistant => 1,
         Role::Other => 2,
+    }
+}
+
+pub(super) fn log_step(step: LogStep) -> u8 {
+    match step {
+        LogStep::Started => 0,
+        LogStep::Completed => 1,
+        LogStep::Failed => 2,
+        LogStep::Mentioned => 3,
     }
 }
 
@@ -128,6 +138,7 @@ mod tests {
     #[test]
     fn codes_are_places_in_the_lists_that_decode_them() {
         places(&OpKind::ALL, op_kind);
+        places(&LogStep::ALL, log_step);
         places(&Outcome::ALL, outcome);
         places(&Echo::ALL, echo);
         places(&RecordType::ALL, record_type);

@@ -5,12 +5,13 @@ use std::time::Duration;
 use rusqlite::{Connection, Statement, params};
 
 use super::codes;
+use super::log_lines;
 use super::names::Names;
 use crate::event::Event;
 use crate::model::limits::PLANNED_USERS_MAX;
 use crate::model::{
-    Completion, Invocation, LagSample, Micros, RecordType, ResourceSample, Scan, SeenCanary,
-    SessionIx, Sighting, UserIx,
+    Completion, Invocation, LagSample, LogLine, Micros, OpId, RecordType, ResourceSample, Scan,
+    SeenCanary, SessionIx, Sighting, UserIx,
 };
 
 /// Bytes of the key that tells readings apart: place in the key's order, then hash.
@@ -65,6 +66,7 @@ pub(super) struct Inserts<'c> {
     scanned: Statement<'c>,
     sampled: Statement<'c>,
     lagged: Statement<'c>,
+    logged: Statement<'c>,
     note: Statement<'c>,
     baseline: Statement<'c>,
     sessions_known: SessionSet,
@@ -88,6 +90,7 @@ impl<'c> Inserts<'c> {
             scanned: connection.prepare(SCANNED)?,
             sampled: connection.prepare(SAMPLED)?,
             lagged: connection.prepare(LAGGED)?,
+            logged: connection.prepare(log_lines::LOGGED)?,
             note: connection.prepare(NOTE)?,
             baseline: connection.prepare(BASELINE)?,
             sessions_known: SessionSet::default(),
@@ -116,6 +119,7 @@ impl<'c> Inserts<'c> {
             Event::Scanned(scan) => self.scanned(scan),
             Event::Sampled(sample) => self.sampled(sample),
             Event::Lagged(lag) => self.lagged(lag),
+            Event::Logged(line) => self.logged(line),
         }
     }
 
@@ -254,6 +258,29 @@ impl<'c> Inserts<'c> {
                 codes::role(sighting.role),
             ])?;
         }
+        Ok(())
+    }
+
+    fn logged(&mut self, line: &LogLine) -> rusqlite::Result<()> {
+        let named = || self.names.user_of_owner(line.user.as_deref()?);
+        self.logged.execute(params![
+            log_lines::words(line),
+            line.occurrence,
+            line.op.map(OpId::to_i64),
+            if line.op.is_none() {
+                named().map(|user| user.0)
+            } else {
+                None
+            },
+            line.kind.map(codes::op_kind),
+            codes::log_step(line.step),
+            line.user,
+            line.file,
+            line.text,
+            line.source,
+            line.logged_unix_us,
+            time(line.seen_at),
+        ])?;
         Ok(())
     }
 

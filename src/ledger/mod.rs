@@ -13,6 +13,7 @@ mod error;
 mod folder;
 mod insert;
 mod judgement;
+mod log_lines;
 mod manifest;
 mod names;
 mod reader;

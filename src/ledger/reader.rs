@@ -493,7 +493,7 @@ impl LedgerReader {
         judgement::read(&self.connection).map_err(|source| self.failed(source))
     }
 
-    fn all<T>(
+    pub(super) fn all<T>(
         &self,
         sql: &str,
         params: impl Params,
@@ -526,6 +526,6 @@ impl LedgerReader {
 }
 
 /// The only column of a row, a number.
-fn number<T: TryFrom<i64>>(columns: &mut Columns<'_, '_>) -> rusqlite::Result<T> {
+pub(super) fn number<T: TryFrom<i64>>(columns: &mut Columns<'_, '_>) -> rusqlite::Result<T> {
     columns.int()
 }

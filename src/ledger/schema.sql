@@ -1,4 +1,4 @@
--- The tables of run.db, format 2.0. docs/LEDGER.md describes every column.
+-- The tables of run.db, format 2.1, without log_lines. docs/LEDGER.md describes every column.
 
 CREATE TABLE manifest (
     key TEXT PRIMARY KEY,
@@ -178,7 +178,7 @@ CREATE VIEW v_sightings AS
 SELECT
     sighting_id,
     CASE record_type WHEN 0 THEN 'session' WHEN 1 THEN 'message' WHEN 2 THEN 'fact'
-        WHEN 3 THEN 'answer' END AS record_type,
+        WHEN 3 THEN 'answer' WHEN 4 THEN 'log' END AS record_type,
     record_id, owner, owner_ix, session,
     CASE role WHEN 0 THEN 'user' WHEN 1 THEN 'assistant' WHEN 2 THEN 'other' END AS role,
     position, bucket, canary_users, excerpt, first_scan, last_scan, reads,

@@ -19,7 +19,7 @@ use serde::Serialize;
 use super::insert::Inserts;
 use super::judgement::{self, Judgement};
 use super::names::Names;
-use super::{LEDGER_FILE, LedgerError, Manifest, folder, manifest};
+use super::{LEDGER_FILE, LedgerError, Manifest, folder, log_lines, manifest};
 use crate::event::{Event, Sink};
 use crate::model::{Finding, InconclusiveReason, Verdict};
 
@@ -82,6 +82,10 @@ impl Ledger {
         let connection = open(&path, OpenFlags::empty())?;
         manifest::check_format(&connection, &path)?;
         let manifest = manifest::read(&connection, &path)?;
+        // A ledger of an earlier version has no such table yet.
+        connection
+            .execute_batch(log_lines::SCHEMA)
+            .map_err(|source| LedgerError::sqlite(&path, source))?;
         let names = Names::of_scenario(manifest.run, &manifest.scenario_json);
         Self::start(path, connection, lock, names)
     }
@@ -315,6 +319,7 @@ fn open(path: &Path, more: OpenFlags) -> Result<Connection, LedgerError> {
 fn create_tables(connection: &Connection, manifest: &Manifest) -> rusqlite::Result<()> {
     let transaction = begin(connection)?;
     transaction.execute_batch(SCHEMA)?;
+    transaction.execute_batch(log_lines::SCHEMA)?;
     manifest::write(&transaction, manifest)?;
     transaction.commit()
 }

@@ -123,6 +123,7 @@ impl Counts {
             }
             Event::Sampled(sample) => sample.at,
             Event::Lagged(_) => self.now,
+            Event::Logged(line) => line.seen_at,
         }
     }
 

@@ -73,13 +73,15 @@ pub enum Code {
     Altered,
     /// Visible only after the deadline.
     Late,
+    /// The target's log says something else of an operation than its store.
+    LogMismatch,
     /// A record whose canary is damaged, so that nobody can tell whose it is.
     Unattributable,
 }
 
 impl Code {
     /// All codes, gravest first.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::WrongOwner,
         Self::ForeignOwner,
         Self::SplitIdentity,
@@ -99,6 +101,7 @@ impl Code {
         Self::Altered,
         Self::Ghost,
         Self::Late,
+        Self::LogMismatch,
         Self::Unattributable,
     ];
 
@@ -124,6 +127,7 @@ impl Code {
             Self::Torn => "torn",
             Self::Altered => "altered",
             Self::Late => "late",
+            Self::LogMismatch => "log-mismatch",
             Self::Unattributable => "unattributable",
         }
     }
@@ -136,8 +140,8 @@ impl Code {
         UnknownName::look_up("anomaly", &Self::ALL, Self::name, name)
     }
 
-    /// Does a proved finding of this code fail the run? A ghost and what only tells of freshness
-    /// or evidence are shown and counted only.
+    /// May a proved finding of this code fail the run? A ghost and what only tells of freshness or
+    /// evidence are shown and counted only; of log lines, only what is graver than S4 fails.
     pub fn fails(self) -> bool {
         !matches!(self, Self::Ghost | Self::Late | Self::Unattributable)
     }

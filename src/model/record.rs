@@ -19,11 +19,19 @@ pub enum RecordType {
     Fact,
     /// An answer as it came back to the user who asked.
     Answer,
+    /// What the target's log says of an operation's task; its id is the request id.
+    Log,
 }
 
 impl RecordType {
     /// All types, in ledger order.
-    pub const ALL: [Self; 4] = [Self::Session, Self::Message, Self::Fact, Self::Answer];
+    pub const ALL: [Self; 5] = [
+        Self::Session,
+        Self::Message,
+        Self::Fact,
+        Self::Answer,
+        Self::Log,
+    ];
 
     /// The name used in files, tables and reports.
     pub fn name(self) -> &'static str {
@@ -32,6 +40,7 @@ impl RecordType {
             Self::Message => "message",
             Self::Fact => "fact",
             Self::Answer => "answer",
+            Self::Log => "log",
         }
     }
 

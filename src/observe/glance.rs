@@ -108,7 +108,11 @@ impl Sink for StoreSampler {
                 self.open.insert(invocation.op, invocation.clone());
             }
             Event::Completed(completion) => self.completed(completion),
-            Event::Sighted(_) | Event::Scanned(_) | Event::Sampled(_) | Event::Lagged(_) => {}
+            Event::Sighted(_)
+            | Event::Scanned(_)
+            | Event::Sampled(_)
+            | Event::Lagged(_)
+            | Event::Logged(_) => {}
         }
         Ok(())
     }

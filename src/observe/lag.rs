@@ -109,7 +109,11 @@ impl Sink for LagSampler {
         match event {
             Event::Invoked(invocation) => self.invoked(invocation),
             Event::Completed(completion) => self.completed(completion),
-            Event::Sighted(_) | Event::Scanned(_) | Event::Sampled(_) | Event::Lagged(_) => {}
+            Event::Sighted(_)
+            | Event::Scanned(_)
+            | Event::Sampled(_)
+            | Event::Lagged(_)
+            | Event::Logged(_) => {}
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 //! `store.rs` asks one question, `pages.rs` walks a whole list, `scan.rs` reads the store once,
 //! `settle.rs` reads it until nothing changes, `lag.rs` watches single records and `glance.rs`
 //! places while the load runs, within the budget of `budget.rs`, `visible.rs` every record where
-//! they come one at a time. What a record means is decided in `sight.rs`, how its text compares
+//! they come one at a time, `logs` the target's logs. What a record means is decided in `sight.rs`, how its text compares
 //! with the one that was sent in `texts.rs`, what of other people's names may be kept in
 //! `strangers.rs`, and nowhere else. Nothing here writes to the store, and nothing here judges.
 
@@ -14,6 +14,7 @@ mod error;
 mod fake;
 mod glance;
 mod lag;
+mod logs;
 mod pages;
 mod scan;
 mod settle;
@@ -29,6 +30,7 @@ pub use budget::Share;
 pub use error::StoreError;
 pub use glance::{StoreSampler, StoreWatch, watch_store};
 pub use lag::{LagSampler, LagWatch, watch_lag};
+pub use logs::{LogContext, LogError, LogSource, LogTally, LogWatch, Reading, watch_logs};
 pub use scan::ScanContext;
 pub use settle::Observation;
 pub use settled::SettlePlan;

@@ -59,7 +59,9 @@ pub(super) fn sight(context: &ScanContext, record: &Record<'_>, read: ReadAt) ->
         record_type: record.kind,
         record_id: match record.kind {
             RecordType::Session => session_name(record.id),
-            RecordType::Message | RecordType::Fact | RecordType::Answer => record.id.to_owned(),
+            RecordType::Message | RecordType::Fact | RecordType::Answer | RecordType::Log => {
+                record.id.to_owned()
+            }
         },
         owner: record.owner.map(|owner| strangers.owner(context, owner)),
         session: record.session.map(session_name),
@@ -86,6 +88,7 @@ pub(super) fn sight(context: &ScanContext, record: &Record<'_>, read: ReadAt) ->
 pub fn is_suspicious(context: &ScanContext, sighting: &Sighting) -> bool {
     match sighting.record_type {
         RecordType::Answer => true,
+        RecordType::Log => false,
         RecordType::Message | RecordType::Fact => sighting.excerpt.is_some(),
         RecordType::Session => match RunId::parse_session_name(&sighting.record_id) {
             Some((run, user, _)) if run == context.run => !OpKind::ALL

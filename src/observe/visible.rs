@@ -70,7 +70,11 @@ impl Sink for Follower {
                     });
                 }
             }
-            Event::Sighted(_) | Event::Scanned(_) | Event::Sampled(_) | Event::Lagged(_) => {}
+            Event::Sighted(_)
+            | Event::Scanned(_)
+            | Event::Sampled(_)
+            | Event::Lagged(_)
+            | Event::Logged(_) => {}
         }
         Ok(())
     }

@@ -142,7 +142,9 @@ impl Evidence<'_> {
                 });
                 senders
             }
-            RecordType::Message | RecordType::Fact | RecordType::Answer => Vec::new(),
+            RecordType::Message | RecordType::Fact | RecordType::Answer | RecordType::Log => {
+                Vec::new()
+            }
         };
         by_canary
             .chain(by_id)

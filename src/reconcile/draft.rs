@@ -141,7 +141,7 @@ pub(crate) fn severity(code: Code) -> Severity {
         | Code::Torn
         | Code::Altered
         | Code::Ghost => Severity::S3,
-        Code::Late | Code::Unattributable => Severity::S4,
+        Code::Late | Code::LogMismatch | Code::Unattributable => Severity::S4,
     }
 }
 

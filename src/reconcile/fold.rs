@@ -108,7 +108,7 @@ fn senders(evidence: &Evidence<'_>, record: &Record<'_>) -> Vec<(UserIx, Session
             senders.dedup_by_key(|(user, _)| *user);
             senders
         }
-        RecordType::Answer => Vec::new(),
+        RecordType::Answer | RecordType::Log => Vec::new(),
     }
 }
 
@@ -226,6 +226,7 @@ fn stand_in_of(draft: &Draft) -> Option<StandIn> {
         | Code::Torn
         | Code::Altered
         | Code::Late
+        | Code::LogMismatch
         | Code::Unattributable => None,
     }
 }

@@ -134,7 +134,9 @@ fn of_code(code: Code) -> Vec<String> {
     let Some(check) = checks::of(code) else {
         return Vec::new();
     };
-    let fails = if code.fails() {
+    let fails = if code == Code::LogMismatch {
+        "Proved and S2, it fails a run; otherwise it is shown and counted."
+    } else if code.fails() {
         "Proved, it fails a run; suggested, it is shown and counted."
     } else {
         "It is shown and counted, and never fails a run."
@@ -160,6 +162,7 @@ fn of_code(code: Code) -> Vec<String> {
         | Code::Ghost
         | Code::Late
         | Code::Unattributable => "",
+        Code::LogMismatch => " (S2 where a task is said to be done and nothing is stored)",
     };
     vec![
         check.definition().to_owned(),
@@ -234,6 +237,10 @@ fn remedy(code: Code) -> &'static str {
         Code::Late => {
             "look at how long the queue to the store is under this load. If so long a delay is \
              meant, raise memory.settle.deadline."
+        }
+        Code::LogMismatch => {
+            "hand the user to the task as an argument and log that one, at its start, at its end \
+             and when it fails; say that a task is done only when the store has said so."
         }
         Code::Unattributable => {
             "look at what the store or a filter does to long words; plain letters should come back \

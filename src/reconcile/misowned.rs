@@ -67,7 +67,7 @@ pub(crate) fn drafts(
                     group.members.push((record, Some(canary)));
                 }
             }
-            RecordType::Answer => {}
+            RecordType::Answer | RecordType::Log => {}
         }
     }
     roots

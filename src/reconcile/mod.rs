@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use crate::model::{Code, Micros, OpKind, OpRow, RunId, Scan, Sighting};
+use crate::model::{Code, LogCoverage, LogLine, Micros, OpKind, OpRow, RunId, Scan, Sighting};
 use crate::scenario::Scenario;
 
 mod accept;
@@ -97,6 +97,11 @@ pub struct Context<'a> {
     pub facts_listed: bool,
     /// All scans of the store, in order.
     pub scans: &'a [Scan],
+    /// Lines of the target's log about operations and users of the bucket, in any order; further
+    /// ones do no harm.
+    pub log_lines: &'a [LogLine],
+    /// How much of the log was seen.
+    pub log_coverage: LogCoverage,
 }
 
 /// What the judge makes of one bucket of users; input of [`combine`].

@@ -46,7 +46,7 @@ impl Record<'_> {
         let verbatim = match self.sighting.record_type {
             RecordType::Fact => true,
             RecordType::Message => self.sighting.role == Role::User,
-            RecordType::Session | RecordType::Answer => false,
+            RecordType::Session | RecordType::Answer | RecordType::Log => false,
         };
         let first = self.users().next();
         verbatim && self.users().any(|user| Some(user) != first)

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use crate::model::{
     CanaryId, CanaryKind, Completion, Echo, Exactness, Finding, GroupIx, Invocation, Likeness,
-    Micros, OpId, OpKind, OpRow, Outcome, Promise, Proof, RecordType, Role, RunId, Scan,
-    SeenCanary, SessionIx, Sighting, Trait, TraitSet, UserIx,
+    LogCoverage, Micros, OpId, OpKind, OpRow, Outcome, Promise, Proof, RecordType, Role, RunId,
+    Scan, SeenCanary, SessionIx, Sighting, Trait, TraitSet, UserIx,
 };
 use crate::scenario::{
     AuthKind, Connections, Disturbances, Executor, Group, Memory, OwnerTemplate, Paths, Pause,
@@ -119,6 +119,8 @@ pub(crate) fn context(scenario: &Scenario) -> Context<'_> {
         },
         facts_listed: true,
         scans: &[],
+        log_lines: &[],
+        log_coverage: LogCoverage::default(),
     }
 }
 

@@ -89,6 +89,9 @@ pub struct Report {
     pub records: RecordCounts,
     /// How completely the store was read.
     pub read_back: ReadBack,
+    /// What the target's logs said; left out where none were read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logs: Option<Logs>,
     /// How much opportunity for a mix-up there was.
     pub exposure: Exposure,
     /// Operations that had each trait; 0 for a trait that the load did not try.
@@ -214,6 +217,28 @@ pub struct ReadBack {
     /// Since 1.1.
     #[serde(default)]
     pub unsteady_sessions: u64,
+}
+
+/// What was read of the target's logs.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Logs {
+    /// Where from, as given.
+    pub sources: Vec<String>,
+    /// Lines.
+    pub lines: u64,
+    /// Lines about background tasks of this run.
+    pub task_lines: u64,
+    /// Was any line about a background task seen, of whatever run? If not, the target does not
+    /// log them.
+    pub supported: bool,
+    /// Operations that ended `ok`.
+    pub ok: u64,
+    /// Of these, those whose request or trace id was seen.
+    pub ids_seen: u64,
+    /// Lines about background tasks that name neither a request of this run nor a user.
+    pub nameless: u64,
+    /// What went wrong with sources.
+    pub problems: Vec<String>,
 }
 
 /// How much opportunity for a mix-up there was.

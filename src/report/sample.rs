@@ -15,6 +15,7 @@ use crate::model::{
 /// A clean run against the lab.
 pub(super) fn passed() -> Report {
     let mut report = Report {
+        logs: None,
         schema_version: schema_version(),
         tool_version: "0.1.0".to_owned(),
         created: "2026-01-31T14:03:11.480Z".to_owned(),

@@ -82,6 +82,7 @@ fn assert_evidence(report: &Value, fault: &str, code: Code) {
         | Code::Torn
         | Code::Altered
         | Code::Late
+        | Code::LogMismatch
         | Code::Unattributable
         | Code::Ghost => assert!(record["record_id"].is_string(), "{fault}"),
     }

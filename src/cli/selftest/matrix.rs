@@ -26,6 +26,8 @@ pub(super) struct Row {
     /// The trait that the workload lacks, so that the fault must stay unseen and its class be told
     /// as not looked for.
     pub blind: Option<Trait>,
+    /// Is the lab's log read too?
+    pub reads_log: bool,
 }
 
 /// A scenario that is made for finding something in a few seconds.
@@ -78,7 +80,16 @@ const fn fault(
         pattern: None,
         exit: 1,
         blind: None,
+        reads_log: false,
     }
+}
+
+/// A lie in the log about what is stored as it should be.
+const fn log_fault(name: &'static str, faults: &'static [&'static str]) -> Row {
+    fault(name, faults, CHAT, &[Code::LogMismatch])
+        .roots(RootsPer::Operation)
+        .exit(0)
+        .reads_log()
 }
 
 /// A fault that a workload without this trait does not show.
@@ -106,6 +117,11 @@ impl Row {
 
     const fn exit(mut self, exit: u8) -> Self {
         self.exit = exit;
+        self
+    }
+
+    const fn reads_log(mut self) -> Self {
+        self.reads_log = true;
         self
     }
 
@@ -328,6 +344,17 @@ pub(super) const MATRIX: &[Row] = &[
         .roots(RootsPer::Operation)
         .exit(0),
     fault("page-lost", &["page-lost"], CHAT, &[]).exit(4),
+    log_fault("log-no-user", &["log-no-user:rate=0.3"]),
+    log_fault("log-wrong-user", &["log-wrong-user:rate=0.3"]),
+    log_fault("log-no-end", &["log-no-end:rate=0.3"]),
+    fault(
+        "log-completed-not-stored",
+        &["log-completed-not-stored:rate=0.3"],
+        CHAT,
+        &[Code::Lost, Code::LogMismatch],
+    )
+    .roots(RootsPer::Uncounted)
+    .reads_log(),
 ];
 
 /// Each fault that only one trait shows, against a workload that lacks it: what the full self-test

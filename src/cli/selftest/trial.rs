@@ -96,6 +96,9 @@ pub(super) async fn run(bench: &Bench, row: &Row, seed: u64) -> anyhow::Result<T
     for fault in row.faults {
         command.arg("--lab-fault").arg(fault);
     }
+    if row.reads_log {
+        command.args(["--logs", "lab"]);
+    }
     command.arg("--report").arg("json=-");
     for name in OWN_SETTINGS {
         command.env_remove(format!("CROSSWIRE_{name}"));

@@ -15,12 +15,11 @@ use self::sender::Sender;
 use super::answer::{Bleed, Judged, Reader, detail};
 use super::engine::{Engine, NobodyListens};
 use super::gate::Member;
-use super::identity;
 use super::pulse::Sign;
 use crate::auth::{self, AuthError};
 use crate::event::Event;
 use crate::model::{
-    CanaryId, CanaryKind, Completion, Echo, Invocation, Likeness, Micros, OpKind, Outcome,
+    self, CanaryId, CanaryKind, Completion, Echo, Invocation, Likeness, Micros, OpKind, Outcome,
     RecordType, Role, SessionIx, Sighting, Trait,
 };
 use crate::plan::{Script, Step};
@@ -377,7 +376,7 @@ impl Context<'_> {
                 sign: Sign::Silent,
             }
         };
-        let request_id = identity::request_id(self.engine.run, step.op);
+        let request_id = model::request_id(self.engine.run, step.op);
         self.operation(step, intended, request_id, work).await?;
         Ok(Ended::Unsent)
     }

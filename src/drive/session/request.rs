@@ -13,7 +13,7 @@ use super::{Context, Done, Ended, Finished, Halted, upload, wait};
 use crate::drive::answer::{self, Judged};
 use crate::drive::identity;
 use crate::drive::pulse::Sign;
-use crate::model::{Micros, Outcome};
+use crate::model::{self, Micros, Outcome};
 use crate::plan::{Action, Disturbance, Step};
 use crate::scenario::SessionSpec;
 use crate::stop::StopLevel;
@@ -133,7 +133,7 @@ async fn operate(
     session_id: Option<String>,
     seat: Seat,
 ) -> Result<Finished, Halted> {
-    let request_id = identity::request_id(context.engine.run, step.op);
+    let request_id = model::request_id(context.engine.run, step.op);
     let work = send(context, step, session_id.as_deref(), request_id);
     let finished = context.operation(step, intended, request_id, work).await;
     drop(seat);

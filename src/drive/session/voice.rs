@@ -15,7 +15,7 @@ use crate::canary;
 use crate::drive::answer::{Judged, Reader, sign_of_fault};
 use crate::drive::identity;
 use crate::drive::pulse::Sign;
-use crate::model::{Micros, Outcome};
+use crate::model::{self, Micros, Outcome};
 use crate::plan::{Action, Disturbance, Step, VoiceTurn};
 use crate::scenario::SessionSpec;
 use crate::wire::{Fault, OpenError, Socket};
@@ -51,7 +51,7 @@ async fn turns(
             Some(socket) => listen_until(context, step, socket, intended).await?,
         };
         let request_id =
-            *upgrade_id.get_or_insert_with(|| identity::request_id(context.engine.run, step.op));
+            *upgrade_id.get_or_insert_with(|| model::request_id(context.engine.run, step.op));
         let finished = match heard {
             Line::Open => {
                 let work = take_turn(context, step, turn, line, request_id);

@@ -102,7 +102,11 @@ fn begun_before_ended(events: &[Event]) {
         match event {
             Event::Invoked(invocation) => begun.push(invocation.op),
             Event::Completed(completion) => assert!(begun.contains(&completion.op)),
-            Event::Sighted(_) | Event::Scanned(_) | Event::Sampled(_) | Event::Lagged(_) => {}
+            Event::Sighted(_)
+            | Event::Scanned(_)
+            | Event::Sampled(_)
+            | Event::Lagged(_)
+            | Event::Logged(_) => {}
         }
     }
 }

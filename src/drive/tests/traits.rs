@@ -390,7 +390,11 @@ async fn steps_that_overlap_begin_before_the_answer_and_no_more_than_allowed() {
         match event {
             Event::Invoked(_) => in_flight += 1,
             Event::Completed(_) => in_flight -= 1,
-            Event::Sighted(_) | Event::Scanned(_) | Event::Sampled(_) | Event::Lagged(_) => {}
+            Event::Sighted(_)
+            | Event::Scanned(_)
+            | Event::Sampled(_)
+            | Event::Lagged(_)
+            | Event::Logged(_) => {}
         }
         most = most.max(in_flight);
     }

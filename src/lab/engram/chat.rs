@@ -23,6 +23,7 @@ use super::recall::{Reply, Shown};
 use super::upstream::Aborted;
 use super::{Handle, echo, identity, persist, problem};
 use crate::lab::faults::FaultKind;
+use crate::lab::log::Named;
 use crate::lab::queue::Place;
 use crate::lab::quirks::QuirkKind;
 use crate::lab::races::{Failure, Hits, InFlight};
@@ -41,6 +42,7 @@ struct Question {
 
 /// A question in its place.
 struct Arrived {
+    named: Named,
     user: Arc<str>,
     admission: Admission,
     place: Place,
@@ -80,6 +82,7 @@ pub(super) async fn chat(
     let session = Arc::clone(&admission.session);
     let asked = echo::reference_word(&question.content);
     let arrived = Arrived {
+        named: Named::by(&headers),
         user: Arc::clone(&user),
         admission,
         place,
@@ -160,6 +163,7 @@ async fn turn(engram: Handle, arrived: Arrived, in_flight: InFlight, hits: Hits)
     let answered_at = asked_at.map(|asked| [asked, engram.keep_answer(&session, &reply)]);
     let turn = Turn {
         kind: OpKind::Chat,
+        named: arrived.named,
         author: user,
         admission: arrived.admission,
         question: content,

@@ -93,8 +93,7 @@ impl Engram {
             self.store_calls.call(CALL).await;
         };
         if timeout(ENRICHMENT_LIMIT, step).await.is_err() {
-            self.log
-                .mention("WARNING: Memory enrichment timed out after 2.0s".to_owned());
+            self.log.warn("Memory enrichment timed out after 2.0s");
         }
     }
 }

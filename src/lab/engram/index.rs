@@ -10,12 +10,14 @@ use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use super::diary::Diary;
 use super::files::Taken;
 use super::hearing::{Hearing, Told};
 use super::persist::{Running, misbound_user};
 use super::{Handle, echo};
 use crate::lab::exchange::Meeting;
 use crate::lab::faults::FaultKind;
+use crate::lab::log::Named;
 use crate::lab::races::Hits;
 use crate::lab::truth::{Wrong, owner_code};
 use crate::lab::zep::{Fact, Metadata};
@@ -27,6 +29,8 @@ const HEAD_CHUNKS: usize = 1;
 /// A document that was accepted.
 #[derive(Debug)]
 pub(super) struct Document {
+    /// What its request calls itself.
+    pub(super) named: Named,
     /// Who sent it.
     pub(super) author: Arc<str>,
     pub(super) file: String,
@@ -88,17 +92,27 @@ pub(super) fn start(engram: &Handle, mut document: Document, hits: Hits) -> Join
 }
 
 async fn index(engram: &Handle, document: &Document, hits: &Hits) {
-    let (count, file) = (document.chunks.len(), &document.file);
-    let line = |step, doing, user: &str| {
-        let user = format!("{user}, file: {file}");
-        engram.info(step, &format!("{doing} {count} chunks"), &user);
-    };
-    line("started", "indexing", &document.author);
+    let count = document.chunks.len();
+    let canary = document
+        .chunks
+        .iter()
+        .find_map(|chunk| echo::reference_word(chunk));
+    let about = (Some(document.file.as_str()), canary.as_deref());
+    let diary = Diary::new(engram, (&document.named, hits), &document.author, about);
+    let done = format!("indexed {count} chunks");
+    diary.started(&format!("indexing {count} chunks"), &document.author);
     engram.dawdle(Instant::now()).await;
     let mut gone = Gone::default();
-    if hits.has(FaultKind::DropAfterAck) {
+    let losing = [FaultKind::DropAfterAck, FaultKind::LogCompletedNotStored];
+    if let Some(fault) = losing.into_iter().find(|fault| hits.has(*fault)) {
         for chunk in document.chunks.iter() {
-            gone.add(FaultKind::DropAfterAck, chunk);
+            gone.add(fault, chunk);
+        }
+        if fault == FaultKind::LogCompletedNotStored {
+            diary.completed(&done, &document.author);
+            if document.hearing.told().await == Told::Accepted {
+                diary.tell(fault);
+            }
         }
         return gone.tell(engram, document).await;
     }
@@ -116,7 +130,7 @@ async fn index(engram: &Handle, document: &Document, hits: &Hits) {
     }
     gone.tell(engram, document).await;
     if !engram.faults.wedged() {
-        line("completed", "indexed", &work.user);
+        diary.completed(&done, &work.user);
     }
 }
 

@@ -21,6 +21,7 @@ use super::hearing::{Hearing, Told, hearing};
 use super::index::{self, Document};
 use super::{Handle, identity, problem};
 use crate::lab::faults::FaultKind;
+use crate::lab::log::Named;
 use crate::model::OpKind;
 
 /// Name of the part that holds the document.
@@ -46,14 +47,14 @@ pub(super) async fn ingest(
         Err(_) => Err(Box::new(missing_part())),
     };
     match upload {
-        Ok(upload) => accepted(engram, user, upload).await,
+        Ok(upload) => accepted(engram, user, Named::by(&headers), upload).await,
         Err(response) => *response,
     }
 }
 
-async fn accepted(engram: Handle, user: Arc<str>, upload: Upload) -> Response {
+async fn accepted(engram: Handle, user: Arc<str>, named: Named, upload: Upload) -> Response {
     let (telling, hearing) = hearing();
-    match tokio::spawn(accept(engram, user, upload, hearing)).await {
+    match tokio::spawn(accept(engram, (user, named), upload, hearing)).await {
         Ok(response) => {
             // A refusal needs no telling: of that nothing is promised.
             telling.tell(Told::Accepted);
@@ -63,7 +64,12 @@ async fn accepted(engram: Handle, user: Arc<str>, upload: Upload) -> Response {
     }
 }
 
-async fn accept(engram: Handle, author: Arc<str>, upload: Upload, hearing: Hearing) -> Response {
+async fn accept(
+    engram: Handle,
+    (author, named): (Arc<str>, Named),
+    upload: Upload,
+    hearing: Hearing,
+) -> Response {
     let in_flight = engram.faults.enter(&author);
     engram.think().await;
     let markup = match upload.content_type.as_str() {
@@ -86,6 +92,7 @@ async fn accept(engram: Handle, author: Arc<str>, upload: Upload, hearing: Heari
         .then(|| engram.faults.next_failure());
     drop(in_flight);
     let document = Document {
+        named,
         author,
         file: upload.file.clone(),
         file_type: upload.content_type,

@@ -1,6 +1,7 @@
 //! The truth about the records of a turn: what a perfect checker would say of each.
 
 use super::Handle;
+use super::diary::Diary;
 use super::hearing::Told;
 use super::persist::{Cause, Context, Turn};
 use super::said::Said;
@@ -172,6 +173,15 @@ pub(super) async fn lost(engram: &Handle, turn: &Turn, fault: FaultKind) {
             session: None,
             asked: None,
         });
+    }
+}
+
+/// Tells the truth about a turn that was never stored though the log says that it is.
+pub(super) async fn lost_in_log(engram: &Handle, turn: &Turn, diary: &Diary<'_>) {
+    let fault = FaultKind::LogCompletedNotStored;
+    lost(engram, turn, fault).await;
+    if turn.reply.asked.is_some() && turn.hearing.told().await == Told::Accepted {
+        diary.tell(fault);
     }
 }
 

@@ -6,6 +6,7 @@
 mod admission;
 mod chat;
 mod chunk;
+mod diary;
 mod ear;
 mod echo;
 mod enrich;
@@ -29,7 +30,6 @@ mod upstream;
 mod voice;
 
 use std::collections::HashMap;
-use std::fmt;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -54,7 +54,7 @@ use self::recall::{Memories, Reply};
 use self::sessions::Sessions;
 use self::upstream::Upstream;
 use super::faults::{FaultKind, FaultSpec};
-use super::lines::Lines;
+use super::log::{Log, Named};
 use super::profile::Profile;
 use super::queue::SessionQueues;
 use super::quirks::Quirks;
@@ -77,7 +77,7 @@ const UPLOAD_BYTES_MAX: usize = 32 * 1024 * 1024;
 pub(super) struct Engram {
     pub(super) store: Arc<Store>,
     pub(super) dice: Arc<Dice>,
-    pub(super) log: Lines,
+    pub(super) log: Log,
     pub(super) truth: Truth,
     answer_status: Option<StatusCode>,
     quirks: Quirks,
@@ -106,7 +106,7 @@ pub(super) struct Engram {
 pub(super) struct Parts {
     pub(super) store: Arc<Store>,
     pub(super) dice: Arc<Dice>,
-    pub(super) log: Lines,
+    pub(super) log: Log,
     pub(super) truth: Truth,
     pub(super) faults: Vec<FaultSpec>,
     pub(super) quirks: Quirks,
@@ -148,20 +148,6 @@ impl Engram {
     /// Background tasks that have not ended.
     pub(super) fn background(&self) -> usize {
         self.background.load(Ordering::Acquire)
-    }
-
-    /// Logs the start or the end of a background task.
-    fn info(&self, step: &str, what: &str, user: &str) {
-        self.log.mention(format!(
-            "INFO: Background task {step}: {what} for user: {user}"
-        ));
-    }
-
-    /// Logs the failure of a background task.
-    fn failed(&self, what: &str, user: &str, error: &impl fmt::Display) {
-        self.log.mention(format!(
-            "INFO: Background task failed: {what} for user: {user}: {error}"
-        ));
     }
 
     fn misowned(&self) -> MutexGuard<'_, HashMap<Arc<str>, FaultKind>> {
@@ -232,12 +218,16 @@ async fn around(State(engram): State<Handle>, request: Request<Body>, next: Next
     let id = request.headers().get(&request_id).cloned();
     let path = request.uri().path();
     let is_api = path.starts_with("/api/v1/") && !path.ends_with("/health");
+    let (method, told) = (request.method().clone(), path.to_owned());
+    let named = Named::by(request.headers());
     let mut response = match engram.answer_status {
         Some(status) if is_api && !path.ends_with("/ready") => {
             problem::detail(status, "the lab was asked to answer so")
         }
         Some(_) | None => engram.pass_on(is_api, request, next).await,
     };
+    let status = response.status().as_u16();
+    engram.log.request(&named, method.as_str(), &told, status);
     let headers = response.headers_mut();
     let made = || HeaderValue::try_from(engram.dice.uuid().to_string()).ok();
     if let Some(id) = id.or_else(made) {

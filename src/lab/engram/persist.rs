@@ -16,6 +16,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
 use super::admission::Admission;
+use super::diary::Diary;
 use super::echo::Agent;
 use super::enrich::PERSISTENCE_LIMIT;
 use super::hearing::{Hearing, Told};
@@ -25,6 +26,7 @@ use super::said::{self, Said};
 use super::{Handle, Reply, judge};
 use crate::lab::exchange::Meeting;
 use crate::lab::faults::FaultKind;
+use crate::lab::log::Named;
 use crate::lab::profile::Profile;
 use crate::lab::queue::Place;
 use crate::lab::races::Hits;
@@ -41,6 +43,8 @@ const SECOND_LISTING: &str = "~2";
 #[derive(Debug)]
 pub(super) struct Turn {
     pub(super) kind: OpKind,
+    /// What its request calls itself.
+    pub(super) named: Named,
     /// Who sent it.
     pub(super) author: Arc<str>,
     /// Where it belongs, or where a fault lets it go.
@@ -136,7 +140,14 @@ async fn persist(engram: &Handle, turn: &Turn, mut context: Context, hits: &Hits
             "voice conversation persisted",
         ),
     };
-    engram.info("started", doing, &context.user);
+    let about = (None, turn.reply.asked.as_deref());
+    let diary = Diary::new(engram, (&turn.named, hits), &turn.author, about);
+    diary.started(doing, &context.user);
+    if hits.has(FaultKind::LogCompletedNotStored) {
+        context.turn().await;
+        diary.completed(done, &context.user);
+        return judge::lost_in_log(engram, turn, &diary).await;
+    }
     if hits.has(FaultKind::DropAfterAck) {
         // Its place is left in its turn: those behind must not overtake those before.
         context.turn().await;
@@ -152,11 +163,9 @@ async fn persist(engram: &Handle, turn: &Turn, mut context: Context, hits: &Hits
         Profile::F878ddb => within_limit(engram, turn, &context, cause, hits).await,
     };
     match stored {
-        Ok(()) => engram.info("completed", done, &context.user),
-        Err(Unstored::Refused(error)) => engram.failed(doing, &context.user, &error),
-        Err(Unstored::TimedOut) => engram
-            .log
-            .mention("WARNING: Memory persistence timed out (background)".to_owned()),
+        Ok(()) => diary.completed(done, &context.user),
+        Err(Unstored::Refused(error)) => diary.failed(doing, &context.user, &error),
+        Err(Unstored::TimedOut) => engram.log.warn("Memory persistence timed out (background)"),
         Err(Unstored::Swallowed(fault)) => judge::lost(engram, turn, fault).await,
     }
     if engram.faults.planted(FaultKind::ReorderWrites) {

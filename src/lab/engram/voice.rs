@@ -27,6 +27,7 @@ use super::{Handle, echo, identity, persist, problem};
 use crate::canary::tone;
 use crate::lab::exchange::Meeting;
 use crate::lab::faults::FaultKind;
+use crate::lab::log::Named;
 use crate::lab::races::Failure;
 use crate::lab::truth::{VOICE_PLACEHOLDER, Wrong};
 use crate::lab::zep::NewMessage;
@@ -61,6 +62,7 @@ pub(super) async fn voice(
     if founder != user && !engram.profile.is_snapshot() {
         return problem::detail(StatusCode::FORBIDDEN, "The session is somebody else's");
     }
+    let named = Named::by(&headers);
     upgrade
         .read_buffer_size(SOCKET_BUFFER_BYTES)
         .write_buffer_size(0)
@@ -69,6 +71,7 @@ pub(super) async fn voice(
         .on_upgrade(move |socket| async move {
             let call = Call {
                 engram,
+                named,
                 user,
                 session,
                 agent: Agent::Elena,
@@ -131,6 +134,8 @@ struct Gone;
 /// One socket.
 struct Call {
     engram: Handle,
+    /// What its upgrade request calls itself.
+    named: Named,
     user: Arc<str>,
     session: Arc<str>,
     agent: Agent,
@@ -252,7 +257,7 @@ impl Call {
             && let Some(question) = self.waiting.pop()
         {
             self.answering = Some(Box::pin(answer(
-                Arc::clone(&self.engram),
+                (Arc::clone(&self.engram), self.named.clone()),
                 Arc::clone(&self.user),
                 Arc::clone(&self.session),
                 self.agent,
@@ -299,7 +304,7 @@ impl Call {
 
 /// Decides the answer to a question and starts the task that stores both.
 async fn answer(
-    engram: Handle,
+    (engram, named): (Handle, Named),
     user: Arc<str>,
     session: Arc<str>,
     agent: Agent,
@@ -331,6 +336,7 @@ async fn answer(
     let place = engram.queues.join(&session);
     let turn = Turn {
         kind: OpKind::Voice,
+        named,
         admission: Admission {
             session_user: Arc::clone(&user),
             writer: Arc::clone(&user),

@@ -102,7 +102,7 @@ fn by_place<'e, 'a>(evidence: &'e Evidence<'a>) -> Groups<'e, 'a, Place<'e>> {
         let sighting = record.sighting;
         let container = match sighting.record_type {
             RecordType::Fact => sighting.owner.as_deref(),
-            RecordType::Session | RecordType::Message | RecordType::Answer => {
+            RecordType::Session | RecordType::Message | RecordType::Answer | RecordType::Log => {
                 sighting.session.as_deref()
             }
         };
@@ -174,7 +174,9 @@ fn extras<'e, 'a>(
         // Which of two texts the user sent is unknown, so both must be doubled.
         (RecordType::Message, Role::Other) => bodies.len() > 1 && texts.iter().all(beyond),
         (RecordType::Message, Role::User)
-        | (RecordType::Fact | RecordType::Session | RecordType::Answer, _) => true,
+        | (RecordType::Fact | RecordType::Session | RecordType::Answer | RecordType::Log, _) => {
+            true
+        }
     };
     let records: Vec<&'e Record<'a>> = texts
         .iter()

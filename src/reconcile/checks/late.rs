@@ -48,7 +48,7 @@ pub(crate) fn late_records<'e, 'a>(
         (RecordType::Message, Role::Assistant) => promise.assistant_message,
         (RecordType::Message, Role::Other) => promise.user_message || promise.assistant_message,
         (RecordType::Fact, _) => promise.blocks > 0,
-        (RecordType::Session | RecordType::Answer, _) => false,
+        (RecordType::Session | RecordType::Answer | RecordType::Log, _) => false,
     };
     let mut found = Vec::new();
     for canary in evidence.canaries_of(op) {

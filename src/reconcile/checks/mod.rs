@@ -13,6 +13,7 @@ mod duplicate;
 mod foreign_owner;
 mod ghost;
 mod late;
+mod log_mismatch;
 mod lost;
 mod missing_owner;
 mod partial_ingest;
@@ -68,6 +69,7 @@ pub const ALL: &[&dyn Check] = &[
     &altered::Altered,
     &ghost::Ghost,
     &late::Late,
+    &log_mismatch::LogMismatch,
     &unattributable::Unattributable,
 ];
 

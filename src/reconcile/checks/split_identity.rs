@@ -74,7 +74,7 @@ fn parts<'a>(
             })
             .into_iter()
             .collect(),
-        RecordType::Session | RecordType::Fact | RecordType::Answer => Vec::new(),
+        RecordType::Session | RecordType::Fact | RecordType::Answer | RecordType::Log => Vec::new(),
     }
 }
 

@@ -93,7 +93,9 @@ fn crossed(drafts: &[Draft]) -> Vec<Crossed> {
             let (invoked, ended) = draft.span?;
             let session = match root.record_type {
                 RecordType::Session => root.record_id.clone(),
-                RecordType::Message | RecordType::Fact | RecordType::Answer => root.session.clone(),
+                RecordType::Message | RecordType::Fact | RecordType::Answer | RecordType::Log => {
+                    root.session.clone()
+                }
             };
             Some(Crossed {
                 place,

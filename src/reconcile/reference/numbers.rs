@@ -253,7 +253,7 @@ fn is_copy_candidate(state: &State<'_>) -> bool {
 fn same_place(a: &State<'_>, b: &State<'_>) -> bool {
     let container = |state: &State<'_>| match state.seen.record_type {
         RecordType::Fact => state.seen.owner.clone(),
-        RecordType::Session | RecordType::Message | RecordType::Answer => {
+        RecordType::Session | RecordType::Message | RecordType::Answer | RecordType::Log => {
             state.seen.session.clone()
         }
     };

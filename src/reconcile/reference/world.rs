@@ -78,7 +78,7 @@ impl<'a> World<'a> {
                         told.extend(code.map(|code| (code, state.what(), state.proved)));
                     }
                 }
-                RecordType::Answer => continue,
+                RecordType::Answer | RecordType::Log => continue,
             }
             // A text that names nobody shares its session's fate.
             let session = state.seen.session.as_deref().unwrap_or_default();

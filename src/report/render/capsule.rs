@@ -139,6 +139,7 @@ fn stored(sighting: &SightingDetail) -> (&'static str, String) {
             "stored",
             format!("nothing; a {} was promised", record_type.name()),
         ),
+        (RecordType::Log, Some(id)) => ("logged", format!("request {id}, user {owner}")),
         (RecordType::Session, Some(id)) => ("stored", format!("session {id}, owner {owner}")),
         (RecordType::Message | RecordType::Fact, Some(id)) => (
             "stored",

@@ -4,7 +4,7 @@ use url::Url;
 
 use super::text::{count, count_of, duration_ms, duration_us, glued, percent_up};
 use crate::model::Trait;
-use crate::report::{Accepted, Report, not_tried};
+use crate::report::{Accepted, Logs, Report, not_tried};
 
 /// A label of at most ten letters, and what it says.
 pub(super) type Field = (&'static str, String);
@@ -42,6 +42,7 @@ pub(super) fn tested(report: &Report) -> Vec<Field> {
             format!("not compared: the store listed {sessions} in another order each time"),
         ));
     }
+    fields.extend(report.logs.as_ref().map(|seen| ("logs", logs(seen))));
     fields
 }
 
@@ -109,6 +110,36 @@ fn read_back(report: &Report) -> String {
         count_of(records.messages, "message"),
         count_of(records.facts, "fact"),
     )
+}
+
+/// How much of the logs was seen. Absence means something only where nearly all ids were.
+fn logs(logs: &Logs) -> String {
+    let mut text = if logs.supported {
+        let seen = match logs.ok {
+            0 => "none were sent".to_owned(),
+            ok => format!("{} %", logs.ids_seen.saturating_mul(100) / ok),
+        };
+        format!(
+            "{}, {}; request ids seen: {seen}",
+            count_of(logs.lines, "line"),
+            count_of(logs.task_lines, "task line"),
+        )
+    } else {
+        format!(
+            "{}, none about background tasks: unsupported by this target",
+            count_of(logs.lines, "line")
+        )
+    };
+    if logs.nameless > 0 {
+        text.push_str("; ");
+        text.push_str(&count_of(logs.nameless, "task line"));
+        text.push_str(" without request id and user");
+    }
+    for problem in &logs.problems {
+        text.push_str("; ");
+        text.push_str(problem);
+    }
+    text
 }
 
 /// What was accepted, how the generator did, what is left, and where everything lies.
