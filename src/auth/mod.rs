@@ -21,12 +21,14 @@ const CREDENTIAL_STARTS: [&str; 2] = ["bearer ", "dev_"];
 pub struct Secret(String);
 
 /// Where credentials come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TokenSource {
     /// Engram's development tokens.
     Dev,
     /// Requests carry no credential.
     None,
+    /// This one, whoever sends: for a single user whose credential was given.
+    Given(Secret),
 }
 
 /// Why there is no credential for a user.
@@ -44,6 +46,11 @@ pub enum AuthError {
 }
 
 impl Secret {
+    /// Takes a credential that was given.
+    pub fn new(credential: String) -> Self {
+        Self(credential)
+    }
+
     /// The credential itself, for the request that carries it.
     pub fn expose(&self) -> &str {
         &self.0
@@ -80,6 +87,7 @@ impl TokenSource {
         match self {
             Self::Dev => dev_token(user_name, login).map(Some),
             Self::None => Ok(None),
+            Self::Given(secret) => Ok(Some(secret.clone())),
         }
     }
 }

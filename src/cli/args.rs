@@ -6,6 +6,7 @@ use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::lab::{LogFormat, Profile, QuirkKind};
+use crate::model::OpKind;
 
 /// Tells whether an AI backend keeps its users apart under load.
 #[derive(Debug, Parser)]
@@ -58,6 +59,8 @@ pub(super) enum Command {
     Run(RunArgs),
     /// Read the store of an earlier run back again, and judge
     Observe(ObserveArgs),
+    /// Try one user: one operation of each kind, and what became of it
+    Check(CheckArgs),
     /// Judge an earlier run again from its ledger
     Reconcile(JudgeArgs),
     /// Show an earlier run again, in any format
@@ -73,7 +76,7 @@ pub(super) enum Command {
 }
 
 /// `crosswire run`.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(super) struct RunArgs {
     /// A scenario file, or the name of an embedded one (`crosswire scenario list`); by default
     /// `quick` for the lab, the profile's own for a lab with one, and `staging` for a target
@@ -138,6 +141,70 @@ pub(super) struct RunArgs {
     /// Write a report: `json=FILE`, `terminal=FILE`, with `-` for stdout; repeatable
     #[arg(long = "report", value_name = "KIND[=PATH]")]
     pub outputs: Vec<String>,
+}
+
+/// `crosswire check`.
+#[derive(Debug, Args)]
+pub(super) struct CheckArgs {
+    /// The user whose id must be preserved
+    #[arg(long, value_name = "ID")]
+    pub user_id: String,
+    /// What is tried
+    #[arg(long, value_enum, default_value_t = CheckTest::All, value_name = "TEST")]
+    pub test: CheckTest,
+    /// The backend under test; by default the embedded lab
+    #[arg(short, long, env = "CROSSWIRE_TARGET", value_name = "URL")]
+    pub target: Option<String>,
+    /// The memory store that is read back, or `none`
+    #[arg(short, long, env = "CROSSWIRE_MEMORY", value_name = "URL|none")]
+    pub memory: Option<String>,
+    /// The user's credential: `env:NAME`, `file:PATH`, or `dev` for a development token; by
+    /// default `$AUTH_TOKEN`
+    #[arg(long, value_name = "SOURCE")]
+    pub auth: Option<String>,
+    /// Allow traffic to this host; needed for every host that is not loopback
+    #[arg(long = "allow-host", value_name = "HOST")]
+    pub allow_hosts: Vec<String>,
+    /// A log of the target: a file, `cmd:COMMAND`, or `-` for stdin; repeatable
+    #[arg(long = "logs", value_name = "SOURCE")]
+    pub logs: Vec<String>,
+    /// A fault for the embedded lab; repeatable
+    #[arg(long = "lab-fault", value_name = "FAULT")]
+    pub lab_faults: Vec<String>,
+    /// Whose behaviour the embedded lab has
+    #[arg(long, value_name = "PROFILE", value_parser = profile_names())]
+    pub lab_profile: Option<String>,
+    /// Print the manual steps as curl commands, and send nothing
+    #[arg(long)]
+    pub print_curl: bool,
+    /// Write the result as JSON: `json=FILE`
+    #[arg(long, value_name = "KIND=PATH")]
+    pub report: Option<String>,
+}
+
+/// What `crosswire check` tries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum CheckTest {
+    /// One chat turn.
+    Chat,
+    /// One document.
+    Document,
+    /// One spoken turn.
+    Voice,
+    /// One of each.
+    All,
+}
+
+impl CheckArgs {
+    /// The kinds of operations that are tried.
+    pub(super) fn tests(&self) -> Vec<OpKind> {
+        match self.test {
+            CheckTest::Chat => vec![OpKind::Chat],
+            CheckTest::Document => vec![OpKind::Upload],
+            CheckTest::Voice => vec![OpKind::Voice],
+            CheckTest::All => OpKind::ALL.to_vec(),
+        }
+    }
 }
 
 /// `crosswire observe`.

@@ -130,6 +130,14 @@ pub(super) fn judge_and_store(folder: &Path) -> anyhow::Result<Vec<Finding>> {
     Ok(judged.findings)
 }
 
+/// Judges, stores the judgement in the ledger, and gives the report.
+///
+/// # Errors
+/// The ledger cannot be read or written.
+pub(super) fn judge_for_report(folder: &Path) -> Result<Report, Failure> {
+    Ok(judge_alone(folder)?.report)
+}
+
 /// The screen goes to stdout, or to stderr where stdout is asked for by a report.
 fn show(cli: &Cli, report: &Report, outputs: &[Output]) -> anyhow::Result<()> {
     // The verdict is shown even where a report cannot be written.

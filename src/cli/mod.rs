@@ -8,6 +8,7 @@ use clap::Parser;
 
 mod args;
 mod assemble;
+mod check;
 mod control;
 mod exit;
 mod explain;
@@ -62,6 +63,7 @@ fn dispatch(cli: &Cli) -> Result<Exit, Failure> {
         Command::Run(args) => runtime()?.block_on(run::run(cli, args)),
         Command::Observe(args) => runtime()?.block_on(observe::run(cli, args)),
         Command::Selftest(args) => runtime()?.block_on(selftest::run(cli, args)),
+        Command::Check(args) => runtime()?.block_on(check::run(cli, args)),
         Command::Lab(args) => runtime()?.block_on(lab::run(args)),
     }
 }

@@ -23,7 +23,7 @@ use crate::observe::{
 use crate::plan::Plan;
 use crate::reconcile::arms::ControlArm;
 use crate::report::rfc3339;
-use crate::scenario::{AuthKind, Scenario, Store};
+use crate::scenario::{Scenario, Store};
 
 use super::args::{Cli, RunArgs};
 use super::exit::{Exit, Failure};
@@ -58,6 +58,7 @@ pub(super) struct Prepared {
     /// The key under which names of strangers are hidden.
     pub(super) strangers_key: [u8; 32],
     pub(super) strangers: Strangers,
+    pub(super) tokens: TokenSource,
 }
 
 /// Carries the command out.
@@ -126,6 +127,13 @@ pub(super) async fn make_ready(
     Ok((prepared, lab))
 }
 
+impl Prepared {
+    /// Where requests go.
+    pub(super) fn target(&self) -> &Url {
+        &self.addresses.target
+    }
+}
+
 fn addresses(scenario: &Scenario, lab: Option<&LabChild>) -> anyhow::Result<Addresses> {
     let lab_url = |text: &str| Url::parse(text).context("could not read the embedded lab's URL");
     let target = match (&scenario.target.url, lab) {
@@ -171,6 +179,7 @@ async fn prepare(
             .map_err(Failure::preflight)?;
         store = Some(client);
     }
+    let tokens = TokenSource::from(scenario.target.auth);
     let plan = Arc::new(Plan::new(scenario, seed));
     let strangers_key = settings::random_key()?;
     Ok(Prepared {
@@ -183,6 +192,7 @@ async fn prepare(
         clock: RunClock::start(),
         strangers_key,
         strangers: Strangers::new(strangers_key),
+        tokens,
     })
 }
 
@@ -268,7 +278,7 @@ pub(super) fn note_end(
 }
 
 /// Reads the store until it has settled, unless there is none or leaving was asked.
-async fn read_back(
+pub(super) async fn read_back(
     prepared: &Prepared,
     fresh: Fresh,
     events: &mpsc::Sender<Event>,
@@ -403,10 +413,7 @@ pub(super) fn drive_config(prepared: &Prepared, collector: &CollectorHandle) -> 
         run: prepared.run,
         target: prepared.addresses.target.clone(),
         clock: prepared.clock,
-        tokens: match prepared.plan.scenario().target.auth {
-            AuthKind::Dev => TokenSource::Dev,
-            AuthKind::None => TokenSource::None,
-        },
+        tokens: prepared.tokens.clone(),
         // An embedded lab is started for its run.
         target_just_started: prepared.plan.scenario().target.url.is_none(),
         unrecorded: collector.failed(),

@@ -124,6 +124,27 @@ pub(super) fn resolve(args: &RunArgs) -> anyhow::Result<Scenario> {
     let source = source(args.scenario.as_deref().unwrap_or(fallback))?;
     overrides.pool = pool(&source)?;
     let scenario = scenario::parse_with(&source.name, &source.text, &source.file, &overrides)?;
+    check_hosts(&scenario, args)?;
+    Ok(scenario)
+}
+
+/// The scenario of a run that names none. A profile that a scenario is named after brings its own
+/// load, below what it carries and with what is known of it accepted.
+fn fallback(lab_profile: Option<&str>, has_target: bool) -> &'static str {
+    let mut names = scenario::embedded().iter().map(|(name, _)| *name);
+    let of_profile = names.find(|name| Some(*name) == lab_profile);
+    match (has_target, of_profile) {
+        (true, _) => "staging",
+        (false, Some(name)) => name,
+        (false, None) => "quick",
+    }
+}
+
+/// Refuses hosts that are not allowed, and settings of the embedded lab for another target.
+///
+/// # Errors
+/// One of them is there.
+pub(super) fn check_hosts(scenario: &Scenario, args: &RunArgs) -> anyhow::Result<()> {
     if let Some(url) = &scenario.target.url {
         hosts::check_host("target", url, &args.allow_hosts)?;
         let for_lab = [
@@ -144,19 +165,7 @@ pub(super) fn resolve(args: &RunArgs) -> anyhow::Result<Scenario> {
     if let Store::Url(url) = &scenario.memory.store {
         hosts::check_host("memory store", url, &args.allow_hosts)?;
     }
-    Ok(scenario)
-}
-
-/// The scenario of a run that names none. A profile that a scenario is named after brings its own
-/// load, below what it carries and with what is known of it accepted.
-fn fallback(lab_profile: Option<&str>, has_target: bool) -> &'static str {
-    let mut names = scenario::embedded().iter().map(|(name, _)| *name);
-    let of_profile = names.find(|name| Some(*name) == lab_profile);
-    match (has_target, of_profile) {
-        (true, _) => "staging",
-        (false, Some(name)) => name,
-        (false, None) => "quick",
-    }
+    Ok(())
 }
 
 fn overrides(args: &RunArgs) -> anyhow::Result<Overrides> {

@@ -91,7 +91,7 @@ impl Engine {
         Ok(Self {
             run: config.run,
             clock: config.clock,
-            tokens: config.tokens,
+            tokens: config.tokens.clone(),
             http: HttpClient::new(Arc::clone(&dialer), shared_connections(&plan)),
             plan,
             dialer,

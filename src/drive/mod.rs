@@ -8,6 +8,7 @@
 mod answer;
 mod breaker;
 mod collector;
+mod door;
 mod engine;
 mod executor;
 mod gate;
@@ -28,6 +29,7 @@ use tokio::time::{sleep, timeout};
 use url::Url;
 
 pub use collector::{Collector, CollectorHandle, CollectorReport};
+pub use door::{VoiceDoor, try_voice_door};
 pub use preflight::{PreflightError, preflight};
 pub use sequential::OneByOne;
 

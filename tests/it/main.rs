@@ -7,11 +7,13 @@
 
 mod architecture;
 mod bad_input;
+mod check;
 mod clean;
 mod control;
 mod determinism;
 mod evidence;
 mod faults;
+mod logs;
 mod golden;
 mod profile;
 mod read_back;
