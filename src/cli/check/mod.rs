@@ -242,7 +242,7 @@ fn judged(
     let tests: Vec<Test> = args
         .tests()
         .into_iter()
-        .map(|kind| test(kind, &report, &ops, &lines, doors))
+        .map(|kind| test((kind, &args.user_id), &report, &ops, &lines, doors))
         .collect();
     Ok(Checked {
         user_id: args.user_id.clone(),
@@ -255,7 +255,13 @@ fn judged(
 }
 
 /// What one test has shown.
-fn test(kind: OpKind, report: &Report, ops: &[OpRow], lines: &[LogLine], doors: &[String]) -> Test {
+fn test(
+    (kind, user_id): (OpKind, &str),
+    report: &Report,
+    ops: &[OpRow],
+    lines: &[LogLine],
+    doors: &[String],
+) -> Test {
     let of_kind = |finding: &&FindingDetail| {
         let is_told = !matches!(
             finding.code,
@@ -265,7 +271,7 @@ fn test(kind: OpKind, report: &Report, ops: &[OpRow], lines: &[LogLine], doors: 
         proved && finding.ops.first().is_some_and(|op| op.kind == kind)
     };
     let found: Vec<&FindingDetail> = report.findings.iter().filter(of_kind).collect();
-    let mut reasons: Vec<String> = found.iter().map(|finding| finding.claim.clone()).collect();
+    let mut reasons = claims(&found, user_id);
     let mut advice = found.iter().find_map(|finding| advice(finding));
     let refused = refused(kind, ops);
     if let Some(refused) = refused {
@@ -307,6 +313,30 @@ fn test(kind: OpKind, report: &Report, ops: &[OpRow], lines: &[LogLine], doors: 
         advice,
         log_lines,
         notes,
+    }
+}
+
+/// What was found of the checked user, in the user's own name; else that others were mixed up.
+fn claims(found: &[&FindingDetail], user_id: &str) -> Vec<String> {
+    let touches = |finding: &&&FindingDetail| {
+        let users = [&finding.sender, &finding.found_under];
+        users.into_iter().flatten().any(|user| user == user_id)
+    };
+    let own = found.iter().filter(touches).map(|finding| {
+        let claim = finding.claim.replace("user 0's", &format!("{user_id}'s"));
+        match claim.strip_suffix("under user 0") {
+            Some(before) => format!("{before}under {user_id}"),
+            None => claim,
+        }
+    });
+    let own: Vec<String> = own.collect();
+    match found.first() {
+        Some(first) if own.is_empty() => vec![format!(
+            "nothing of {user_id}, but {} of the other users: {}",
+            found.len(),
+            first.claim
+        )],
+        Some(_) | None => own,
     }
 }
 

@@ -7,6 +7,8 @@ use crate::model::OpKind;
 use super::{Advice, Checked, Grade, Test};
 
 const WIDTH: usize = 60;
+/// Lines of one sort that are shown; the report has all.
+const LINES_MAX: usize = 6;
 
 /// The whole screen.
 pub(super) fn screen(checked: &Checked) -> String {
@@ -87,9 +89,7 @@ fn one(screen: &mut String, test: &Test, user: &str) {
         screen,
         "\nTest {number}: {title} Background Task\n{single}\nTesting {doing} with user_id: {user}"
     );
-    for line in &test.log_lines {
-        let _ = writeln!(screen, "  {line}");
-    }
+    listed(screen, &test.log_lines, "  ");
     for note in &test.notes {
         let _ = writeln!(screen, "  ({note})");
     }
@@ -101,9 +101,7 @@ fn one(screen: &mut String, test: &Test, user: &str) {
             let _ = writeln!(screen, "✅ {what} preserved user_id correctly");
         }
         Grade::Failed => {
-            for reason in &test.reasons {
-                let _ = writeln!(screen, "❌ {what}: {reason}");
-            }
+            listed(screen, &test.reasons, &format!("❌ {what}: "));
         }
         Grade::Inconclusive => {
             for reason in &test.reasons {
@@ -113,6 +111,16 @@ fn one(screen: &mut String, test: &Test, user: &str) {
     }
     if let Some(advice) = test.advice {
         screen.push_str(words_of(advice));
+    }
+}
+
+/// The first of some lines, and how many more there are.
+fn listed(screen: &mut String, lines: &[String], before: &str) {
+    for line in lines.iter().take(LINES_MAX) {
+        let _ = writeln!(screen, "{before}{line}");
+    }
+    if lines.len() > LINES_MAX {
+        let _ = writeln!(screen, "  … and {} more", lines.len() - LINES_MAX);
     }
 }
 

@@ -55,11 +55,13 @@ async fn read(text: &str, mut child: Child, outlet: Outlet) {
     tokio::join!(pump_out, pump_err);
     let ended = timeout(Duration::from_millis(100), child.wait()).await;
     match ended {
+        // Whoever is not listened to any more may say so by a bad end.
+        Ok(_) if outlet.is_ending() => {}
         Ok(Ok(status)) if !status.success() => {
             let complaint = format!("the log command `{text}` ended with {status}");
             outlet.complain(complaint).await;
         }
-        Ok(Ok(_)) if outlet.reading == Reading::Following && !outlet.is_ending() => {
+        Ok(Ok(_)) if outlet.reading == Reading::Following => {
             let complaint = format!("the log command `{text}` ended before the run did");
             outlet.complain(complaint).await;
         }
