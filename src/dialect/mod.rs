@@ -2,7 +2,8 @@
 //!
 //! A [`Dialect`] turns a question into the parts of a request, and the bytes of a reply into
 //! records. Who sends the request, how long it may take and what is done about a failure is not
-//! known here, so recorded bytes are all that a test needs. Dialects only read.
+//! known here, so recorded bytes are all that a test needs. Besides asking, a dialect can say how a
+//! record is deleted; it never writes one.
 
 #[cfg(test)]
 mod fuzz;
@@ -27,6 +28,12 @@ pub trait Dialect: fmt::Debug + Sync {
 
     /// The request that asks a question.
     fn ask(&self, question: &Question<'_>) -> HttpAsk;
+
+    /// The request that deletes a record with all that hangs on it; `None` where this API has none.
+    /// Only a later reading tells what it did.
+    fn delete(&self, _record: &Deletion<'_>) -> Option<HttpAsk> {
+        None
+    }
 
     /// Can a record with this id be asked for by path at all?
     fn can_address(&self, id: &str) -> bool;
@@ -121,6 +128,25 @@ impl fmt::Display for Question<'_> {
     }
 }
 
+/// What can be deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deletion<'a> {
+    /// A session with its messages, by its id.
+    Session(&'a str),
+    /// A user with its sessions, by its id.
+    User(&'a str),
+}
+
+/// For messages that are kept: names no id, which may be a real person's.
+impl fmt::Display for Deletion<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Session(_) => "the deletion of a session",
+            Self::User(_) => "the deletion of a user",
+        })
+    }
+}
+
 /// A place in a list of sessions or users: the number of the last row read, excluded from the
 /// next page. Not to be mixed up with a [`PageNumber`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -163,13 +189,15 @@ pub struct HttpAsk {
     pub body: Option<String>,
 }
 
-/// The methods that read.
+/// The methods that are used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Method {
     /// `GET`
     Get,
     /// `POST`, where an API reads by it.
     Post,
+    /// `DELETE`
+    Delete,
 }
 
 /// The parts of a reply that a dialect looks at. The content type is none of them: a `v1` store

@@ -7,8 +7,8 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::{
-    Dialect, DialectError, FactRecord, HttpAsk, MessagePage, MessageRecord, Method, Question,
-    Recognition, Reply, SessionRecord, UserRecord,
+    Deletion, Dialect, DialectError, FactRecord, HttpAsk, MessagePage, MessageRecord, Method,
+    Question, Recognition, Reply, SessionRecord, UserRecord,
 };
 use crate::model::Role;
 
@@ -63,6 +63,20 @@ impl Dialect for V1 {
             path_and_query,
             body: None,
         }
+    }
+
+    /// The deletion of a session is soft: its id stays taken until the server purges it. That of a
+    /// user takes its sessions along, for good.
+    fn delete(&self, record: &Deletion<'_>) -> Option<HttpAsk> {
+        let path_and_query = match record {
+            Deletion::Session(id) => format!("/api/v1/sessions/{}/memory", encode_path_id(id)),
+            Deletion::User(id) => format!("/api/v1/user/{}", encode_path_id(id)),
+        };
+        Some(HttpAsk {
+            method: Method::Delete,
+            path_and_query,
+            body: None,
+        })
     }
 
     /// The server never decodes an escaped slash, and a path of dots is taken for a way up.
@@ -322,6 +336,18 @@ mod tests {
             let ask = V1.ask(&question);
             assert_eq!(ask.path_and_query, path);
             assert_eq!((ask.method, ask.body), (Method::Get, None));
+        }
+    }
+
+    #[test]
+    fn deletions_become_paths() {
+        for (record, path) in [
+            (Deletion::Session("s 1"), "/api/v1/sessions/s%201/memory"),
+            (Deletion::User("dev-oid-u1"), "/api/v1/user/dev-oid-u1"),
+        ] {
+            let ask = V1.delete(&record).unwrap();
+            assert_eq!(ask.path_and_query, path);
+            assert_eq!((ask.method, ask.body), (Method::Delete, None));
         }
     }
 
