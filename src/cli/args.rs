@@ -61,6 +61,8 @@ pub(super) enum Command {
     Observe(ObserveArgs),
     /// Try one user: one operation of each kind, and what became of it
     Check(CheckArgs),
+    /// Remove what a run has left in the store; without `--yes` it only says what
+    Clean(CleanArgs),
     /// Judge an earlier run again from its ledger
     Reconcile(JudgeArgs),
     /// Show an earlier run again, in any format
@@ -225,6 +227,22 @@ pub(super) struct ObserveArgs {
     /// Write a report: `json=FILE`, `terminal=FILE`, with `-` for stdout; repeatable
     #[arg(long = "report", value_name = "KIND[=PATH]")]
     pub outputs: Vec<String>,
+}
+
+/// `crosswire clean`.
+#[derive(Debug, Args)]
+pub(super) struct CleanArgs {
+    /// A run id, the beginning of one, a run folder, or `last`
+    pub run: String,
+    /// Delete; without it nothing is changed, and what would be deleted is listed
+    #[arg(long)]
+    pub yes: bool,
+    /// The memory store, if it has moved since the run
+    #[arg(short, long, env = "CROSSWIRE_MEMORY", value_name = "URL")]
+    pub memory: Option<String>,
+    /// Allow traffic to this host; needed for every host that is not loopback
+    #[arg(long = "allow-host", value_name = "HOST")]
+    pub allow_hosts: Vec<String>,
 }
 
 /// `crosswire reconcile` and `crosswire report`.

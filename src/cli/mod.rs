@@ -9,6 +9,7 @@ use clap::Parser;
 mod args;
 mod assemble;
 mod check;
+mod clean;
 mod control;
 mod exit;
 mod explain;
@@ -61,6 +62,7 @@ fn dispatch(cli: &Cli) -> Result<Exit, Failure> {
         Command::Report(args) => judge::report(cli, args),
         Command::Explain(args) => explain::run(args),
         Command::Run(args) => runtime()?.block_on(run::run(cli, args)),
+        Command::Clean(args) => runtime()?.block_on(clean::run(cli, args)),
         Command::Observe(args) => runtime()?.block_on(observe::run(cli, args)),
         Command::Selftest(args) => runtime()?.block_on(selftest::run(cli, args)),
         Command::Check(args) => runtime()?.block_on(check::run(cli, args)),

@@ -5,7 +5,8 @@
 //! places while the load runs, within the budget of `budget.rs`, `visible.rs` every record where
 //! they come one at a time, `logs` the target's logs. What a record means is decided in `sight.rs`, how its text compares
 //! with the one that was sent in `texts.rs`, what of other people's names may be kept in
-//! `strangers.rs`, and nowhere else. Nothing here writes to the store, and nothing here judges.
+//! `strangers.rs`, and nowhere else. `traces.rs` tells what a run has left, and is alone in deleting.
+//! Nothing here writes to the store, and nothing here judges.
 
 mod baseline;
 mod budget;
@@ -23,6 +24,7 @@ mod sight;
 mod store;
 mod strangers;
 mod texts;
+mod traces;
 mod visible;
 
 pub use baseline::{Baseline, BaselineCounts};
@@ -37,4 +39,5 @@ pub use settled::SettlePlan;
 pub use sight::{control_sightings, is_suspicious};
 pub use store::StoreClient;
 pub use strangers::Strangers;
+pub use traces::{Named, Traces};
 pub use visible::{Follower, follow};

@@ -10,13 +10,13 @@ use url::Url;
 
 use super::error::StoreError;
 use crate::dialect::{
-    self, Dialect, DialectError, HttpAsk, Method, PROBE_ID, PageNumber, Question, Recognition,
-    Reply, RowCursor,
+    self, Deletion, Dialect, DialectError, HttpAsk, Method, PROBE_ID, PageNumber, Question,
+    Recognition, Reply, RowCursor,
 };
 use crate::model::limits::PAGE_BYTES_MAX;
 use crate::scenario::Memory;
 
-/// How often a read is tried before it counts as failed. Reads only: nothing is ever written.
+/// How often a read is tried before it counts as failed. Reads only: a deletion is tried once.
 const READ_TRIES: u32 = 3;
 /// Pause between two tries of one read.
 const READ_RETRY_PAUSE: Duration = Duration::from_millis(250);
@@ -118,6 +118,25 @@ impl StoreClient {
         }
     }
 
+    /// Asks once for a deletion. A record that is gone already counts as deleted; what really
+    /// became of it, only reading tells. `false` where this dialect deletes no such record.
+    ///
+    /// # Errors
+    /// No answer, or one of another status.
+    pub(super) async fn delete(&self, record: &Deletion<'_>) -> Result<bool, StoreError> {
+        let Some(ask) = self.dialect.delete(record) else {
+            return Ok(false);
+        };
+        match self.send(record, ask).await?.0 {
+            200..=299 | 404 => Ok(true),
+            status => Err(StoreError::Answer {
+                what: record.to_string(),
+                url: self.shown_url(),
+                source: DialectError::Status { status },
+            }),
+        }
+    }
+
     async fn ask_once<T>(
         &self,
         question: &Question<'_>,
@@ -137,13 +156,14 @@ impl StoreClient {
 
     async fn send(
         &self,
-        question: &Question<'_>,
+        question: &(dyn fmt::Display + Sync),
         ask: HttpAsk,
     ) -> Result<(u16, Vec<u8>), StoreError> {
         let address = format!("{}{}", self.base, ask.path_and_query);
         let request = match ask.method {
             Method::Get => self.http.get(address),
             Method::Post => self.http.post(address),
+            Method::Delete => self.http.delete(address),
         };
         let request = match ask.body {
             Some(json) => request
@@ -162,7 +182,7 @@ impl StoreClient {
 
     async fn body(
         &self,
-        question: &Question<'_>,
+        question: &(dyn fmt::Display + Sync),
         mut reply: Response,
     ) -> Result<Vec<u8>, StoreError> {
         let mut body = Vec::new();
@@ -182,7 +202,7 @@ impl StoreClient {
         Ok(body)
     }
 
-    fn failed(&self, question: &Question<'_>, error: reqwest::Error) -> StoreError {
+    fn failed(&self, question: &(dyn fmt::Display + Sync), error: reqwest::Error) -> StoreError {
         let url = self.shown_url();
         let what = question.to_string();
         if error.is_timeout() {

@@ -9,6 +9,7 @@ mod architecture;
 mod bad_input;
 mod check;
 mod clean;
+mod clean_up;
 mod control;
 mod determinism;
 mod evidence;

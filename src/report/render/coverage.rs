@@ -164,6 +164,7 @@ pub(super) fn rest(report: &Report) -> Vec<Field> {
             host(&report.memory)
         );
         fields.push(("left", text));
+        fields.push(("clean up", format!("crosswire clean {}", report.run_id)));
     }
     fields.push(("report", report.run_folder.clone()));
     fields
