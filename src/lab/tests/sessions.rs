@@ -90,7 +90,7 @@ async fn a_question_without_a_word_is_answered_from_its_own_session() {
 async fn turns_in_flight_together_stand_in_the_order_of_their_arrival() {
     let bench = &Bench::with(&[]).await;
     let turns = (0..12_u16).map(|n| async move {
-        tokio::time::sleep(Duration::from_millis(u64::from(n) * 3)).await;
+        tokio::time::sleep(Duration::from_millis(u64::from(n) * 10)).await;
         let text = format!("turn {n:02}");
         bench.chat("a", Some("s"), &text).await.unwrap();
     });
