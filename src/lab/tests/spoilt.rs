@@ -200,7 +200,8 @@ async fn held_turns_stand_behind_the_next() {
 
 #[tokio::test]
 async fn overlapping_turns_overwrite_each_other() {
-    const ROUNDS: u16 = 12;
+    // A second copy is rare: with a third of this one test in ten has none.
+    const ROUNDS: u16 = 36;
     const AT_ONCE: u16 = 4;
     let bench = Bench::with(&["last-two-turns"]).await;
     for round in 0..ROUNDS {
