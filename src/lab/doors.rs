@@ -7,7 +7,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::serve::Listener;
+use axum::extract::connect_info::Connected;
+use axum::serve::{IncomingStream, Listener};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -25,6 +26,18 @@ pub(super) struct Doors {
     listener: Option<TcpListener>,
     /// Changes when the lab restarts.
     restarts: watch::Receiver<u32>,
+    /// Connections so far.
+    accepted: u64,
+}
+
+/// Which of the connections of a listening socket it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct ConnectionIx(pub(super) u64);
+
+impl Connected<IncomingStream<'_, Doors>> for ConnectionIx {
+    fn connect_info(stream: IncomingStream<'_, Doors>) -> Self {
+        stream.io().number
+    }
 }
 
 impl Doors {
@@ -36,6 +49,7 @@ impl Doors {
             address: listener.local_addr()?,
             listener: Some(listener),
             restarts,
+            accepted: 0,
         })
     }
 
@@ -68,7 +82,9 @@ impl Listener for Doors {
                 let _ = stream.set_nodelay(true);
                 let mut restarts = self.restarts.clone();
                 let cut = Box::pin(async move { restarted(&mut restarts).await });
-                return (Connection::new(stream, cut), address);
+                self.accepted += 1;
+                let number = ConnectionIx(self.accepted);
+                return (Connection::new(stream, number, cut), address);
             }
         }
     }
@@ -88,14 +104,20 @@ async fn restarted(restarts: &mut watch::Receiver<u32>) {
 /// A connection that breaks off when the lab restarts.
 pub(super) struct Connection {
     stream: TcpStream,
+    number: ConnectionIx,
     /// Ends when the lab restarts; none after that.
     cut: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 
 impl Connection {
-    fn new(stream: TcpStream, cut: Pin<Box<dyn Future<Output = ()> + Send>>) -> Self {
+    fn new(
+        stream: TcpStream,
+        number: ConnectionIx,
+        cut: Pin<Box<dyn Future<Output = ()> + Send>>,
+    ) -> Self {
         Self {
             stream,
+            number,
             cut: Some(cut),
         }
     }

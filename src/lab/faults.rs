@@ -59,6 +59,10 @@ pub enum FaultKind {
     SplitOwner,
     /// The user of a session id is looked up once, whatever credential comes later.
     StaleLogin,
+    /// Whoever sends over a connection is taken for the first who did.
+    StickyConnection,
+    /// The new credential of a session is looked up in a cache whose keys collide.
+    CollidingLogins,
     /// Uploads of one file name share a temporary file.
     SharedFile,
     /// From one moment on nothing reaches the store any more.
@@ -169,7 +173,7 @@ impl About {
 
 impl FaultKind {
     /// All faults, in the order in which messages list them.
-    pub const ALL: [Self; 38] = [
+    pub const ALL: [Self; 40] = [
         Self::LateBinding,
         Self::NoOwner,
         Self::AuthFallback,
@@ -192,6 +196,8 @@ impl FaultKind {
         Self::FirstWriterOwns,
         Self::SplitOwner,
         Self::StaleLogin,
+        Self::StickyConnection,
+        Self::CollidingLogins,
         Self::SharedFile,
         Self::Wedge,
         Self::LengthLimit,
@@ -249,6 +255,8 @@ impl FaultKind {
             Self::FirstWriterOwns => About::new("first-writer-owns", CHAT),
             Self::SplitOwner => About::new("split-owner", TURNS),
             Self::StaleLogin => About::new("stale-login", CHAT),
+            Self::StickyConnection => About::new("sticky-connection", CHAT),
+            Self::CollidingLogins => About::new("colliding-logins", CHAT),
             Self::SharedFile => About::race("shared-file", UPLOAD, 20),
             Self::Wedge => About::new("wedge", ALL).after(WEDGED_AFTER),
             Self::LengthLimit => About::new("length-limit", ALL).limit(REFUSED_CHARS),

@@ -38,7 +38,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
-use self::doors::Doors;
+use self::doors::{ConnectionIx, Doors};
 use self::engram::Engram;
 use self::lines::{Lines, LinesEnd};
 use self::log::Log;
@@ -311,7 +311,8 @@ fn serve(doors: Doors, router: Router, mut closed: watch::Receiver<bool>) -> Joi
             // A sender that is gone is a lab that is gone.
             let _ = closed.wait_for(|closed| *closed).await;
         };
-        let served = axum::serve(doors, router).with_graceful_shutdown(shutdown);
+        let service = router.into_make_service_with_connect_info::<ConnectionIx>();
+        let served = axum::serve(doors, service).with_graceful_shutdown(shutdown);
         // It never fails: errors of single connections end those alone.
         let _ = served.await;
     })

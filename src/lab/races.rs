@@ -1,7 +1,7 @@
 //! Who is in flight, which faults strike, and the shared places through which users get mixed
 //! up when they do.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
@@ -24,6 +24,8 @@ pub(super) struct Faults<T> {
     dice: Arc<Dice>,
     in_flight: Arc<AtomicU32>,
     begun: AtomicU64,
+    /// Who has sent something, where a fault waits for so many.
+    seen: Mutex<HashSet<Arc<str>>>,
     /// When an operation began last.
     last_begun: Mutex<Option<Instant>>,
     /// The user of the request that came in last.
@@ -84,6 +86,7 @@ impl<T> Faults<T> {
             dice,
             in_flight: Arc::default(),
             begun: AtomicU64::new(0),
+            seen: Mutex::default(),
             last_begun: Mutex::default(),
             current_user: Mutex::default(),
             user_before: Mutex::default(),
@@ -121,6 +124,9 @@ impl<T> Faults<T> {
                 *lock(&self.user_before) = before;
             }
         }
+        if self.specs.iter().any(|spec| spec.users > 0) {
+            lock(&self.seen).insert(Arc::clone(user));
+        }
         let pooled = self.planted(FaultKind::ReusedObject);
         InFlight {
             count: Arc::clone(&self.in_flight),
@@ -132,10 +138,12 @@ impl<T> Faults<T> {
     pub(super) fn strike(&self, op: &InFlight, kind: OpKind) -> Hits {
         let in_flight = self.in_flight.load(Ordering::Relaxed);
         let begun = self.begun.load(Ordering::Relaxed);
+        let users = lock(&self.seen).len();
         let strikes = |spec: &&FaultSpec| {
             spec.kind.touches(kind)
                 && in_flight >= spec.from
                 && begun > spec.after
+                && users >= spec.users
                 && self.dice.chance(spec.rate)
         };
         let hits = Hits {
@@ -272,6 +280,18 @@ mod tests {
         drop((second, third));
         let fourth = faults.enter(&user);
         assert!(!struck(&faults, &fourth), "one in flight");
+    }
+
+    #[test]
+    fn a_fault_strikes_once_so_many_users_have_sent_something() {
+        let faults = faults("reused-object:users=2");
+        let struck = |user: &str| {
+            let op = faults.enter(&user.into());
+            let hits = faults.strike(&op, OpKind::Chat);
+            hits.has(FaultKind::ReusedObject)
+        };
+        let struck = ["a", "a", "b", "a"].map(struck);
+        assert_eq!(struck, [false, false, true, true]);
     }
 
     #[test]

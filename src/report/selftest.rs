@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::{Code, Pattern};
 
 /// Version of this form, `major.minor`.
-pub const SELFTEST_SCHEMA: &str = "1.0";
+pub const SELFTEST_SCHEMA: &str = "1.1";
 
 /// The detector's measured error.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -44,6 +44,9 @@ pub struct SelfTestRow {
     pub codes: Vec<Code>,
     /// Runs that were made.
     pub runs: u32,
+    /// Runs beside these that ended without a verdict, as on a busy machine, and were made again.
+    #[serde(default)]
+    pub repeated: u32,
     /// Records that were wrong, as the lab tells.
     pub affected: u64,
     /// Wrong records that were wanted, so that the figures mean something.

@@ -6,6 +6,18 @@
 use crate::model::{Code, Pattern, Trait};
 use crate::score::RootsPer;
 
+use workload::{
+    ALL_KINDS, ALTERNATING, CHAT, CLEAN, GATEWAY, HAND_OVER, LETTERS, LOGIN, OVERLAP, RECALL,
+    SAME_FILE, SHARED, SLOW, TURNS, UPLOADS, VISITS, VOICE, Workload,
+};
+
+pub(super) use quirks::ODD;
+pub(super) use unseen::UNSEEN;
+
+mod quirks;
+mod unseen;
+mod workload;
+
 /// One thing to try.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Row {
@@ -13,6 +25,8 @@ pub(super) struct Row {
     pub name: &'static str,
     /// The `--lab-fault`s to plant.
     pub faults: &'static [&'static str],
+    /// The `--lab-quirk`s to have beside.
+    pub quirks: &'static [&'static str],
     /// The workload that it needs.
     pub scenario: Workload,
     /// What each wrong record should be called, one of these; empty where nothing is wrong.
@@ -30,39 +44,8 @@ pub(super) struct Row {
     pub reads_log: bool,
 }
 
-/// A scenario that is made for finding something in a few seconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Workload {
-    /// Its file's stem.
-    pub name: &'static str,
-    /// Its TOML.
-    pub text: &'static str,
-}
-
-const CHAT: Workload = workload("chat", include_str!("scenarios/chat.toml"));
-const TURNS: Workload = workload("turns", include_str!("scenarios/turns.toml"));
-const LETTERS: Workload = workload("letters", include_str!("scenarios/letters.toml"));
-const RECALL: Workload = workload("recall", include_str!("scenarios/recall.toml"));
-const HAND_OVER: Workload = workload("hand-over", include_str!("scenarios/hand-over.toml"));
-const ALTERNATING: Workload = workload("alternating", include_str!("scenarios/alternating.toml"));
-const OVERLAP: Workload = workload("overlap", include_str!("scenarios/overlap.toml"));
-const VISITS: Workload = workload("visits", include_str!("scenarios/visits.toml"));
-const GATEWAY: Workload = workload("gateway", include_str!("scenarios/gateway.toml"));
-const UPLOADS: Workload = workload("uploads", include_str!("scenarios/uploads.toml"));
-const OWN_FILES: Workload = workload("own-files", include_str!("scenarios/own-files.toml"));
-const SAME_FILE: Workload = workload("same-file", include_str!("scenarios/same-file.toml"));
-const SLOW: Workload = workload("slow", include_str!("scenarios/slow.toml"));
-const PACED: Workload = workload("paced", include_str!("scenarios/paced.toml"));
-const VOICE: Workload = workload("voice", include_str!("scenarios/voice.toml"));
-const ALL_KINDS: Workload = workload("all", include_str!("scenarios/all.toml"));
-const CLEAN: Workload = workload("clean", include_str!("scenarios/clean.toml"));
-
 /// Channels of the workload that has all of them.
 const CHANNELS: u64 = 3;
-
-const fn workload(name: &'static str, text: &'static str) -> Workload {
-    Workload { name, text }
-}
 
 /// A fault that fails the run, with a root for each session.
 const fn fault(
@@ -74,6 +57,7 @@ const fn fault(
     Row {
         name,
         faults,
+        quirks: &[],
         scenario,
         codes,
         roots: RootsPer::Session,
@@ -90,18 +74,6 @@ const fn log_fault(name: &'static str, faults: &'static [&'static str]) -> Row {
         .roots(RootsPer::Operation)
         .exit(0)
         .reads_log()
-}
-
-/// A fault that a workload without this trait does not show.
-const fn blind(
-    name: &'static str,
-    faults: &'static [&'static str],
-    scenario: Workload,
-    lacking: Trait,
-) -> Row {
-    let mut row = fault(name, faults, scenario, &[]).exit(0);
-    row.blind = Some(lacking);
-    row
 }
 
 impl Row {
@@ -127,14 +99,25 @@ impl Row {
 
     /// Is nothing wrong at all, so that clean records are what is counted?
     pub(super) fn is_clean(&self) -> bool {
-        self.faults.is_empty()
+        self.faults.is_empty() && self.quirks.is_empty()
+    }
+
+    /// Is the target odd, and nothing wrong?
+    pub(super) fn is_odd(&self) -> bool {
+        !self.quirks.is_empty()
+    }
+
+    /// What is planted, as on the command line.
+    pub(super) fn planted(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let faults = self.faults.iter().map(|fault| ("--lab-fault", *fault));
+        faults.chain(self.quirks.iter().map(|quirk| ("--lab-quirk", *quirk)))
     }
 
     /// Must three runs be right, whatever is wrong in each?
     pub(super) fn is_of_runs(&self) -> bool {
         let whole = matches!(self.roots, RootsPer::Run(_));
         let says_one_thing = whole || self.pattern.is_some() || self.codes.is_empty();
-        says_one_thing && self.blind.is_none() && !self.is_clean()
+        says_one_thing && self.blind.is_none() && !self.faults.is_empty()
     }
 }
 
@@ -144,6 +127,13 @@ pub(super) const MATRIX: &[Row] = &[
     fault(
         "late-binding",
         &["late-binding:window=2ms"],
+        CHAT,
+        &[Code::WrongOwner],
+    )
+    .pattern(Pattern::LateBinding),
+    fault(
+        "late-binding, 300+",
+        &["late-binding:window=2ms:after=300"],
         CHAT,
         &[Code::WrongOwner],
     )
@@ -163,6 +153,13 @@ pub(super) const MATRIX: &[Row] = &[
         &[Code::WrongOwner],
     )
     .pattern(Pattern::LateBinding),
+    fault(
+        "reused-object, 50+",
+        &["reused-object:users=50"],
+        CHAT,
+        &[Code::WrongOwner],
+    )
+    .pattern(Pattern::LateBinding),
     fault("global-user", &["global-user"], CHAT, &[Code::WrongOwner]).pattern(Pattern::Latch),
     fault(
         "inherited-context",
@@ -174,6 +171,12 @@ pub(super) const MATRIX: &[Row] = &[
     fault(
         "colliding-ids",
         &["colliding-ids"],
+        VISITS,
+        &[Code::WrongOwner],
+    ),
+    fault(
+        "colliding-ids, 20+",
+        &["colliding-ids:from=20"],
         VISITS,
         &[Code::WrongOwner],
     ),
@@ -204,6 +207,20 @@ pub(super) const MATRIX: &[Row] = &[
         &[Code::StaleIdentity],
     )
     .roots(RootsPer::Operation),
+    fault(
+        "sticky-connection",
+        &["sticky-connection"],
+        SHARED,
+        &[Code::WrongOwner],
+    )
+    .pattern(Pattern::Latch),
+    fault(
+        "colliding-logins",
+        &["colliding-logins"],
+        LOGIN,
+        &[Code::WrongOwner],
+    )
+    .pattern(Pattern::Latch),
     fault(
         "stale-connection",
         &["stale-connection"],
@@ -357,57 +374,22 @@ pub(super) const MATRIX: &[Row] = &[
     .reads_log(),
 ];
 
-/// Each fault that only one trait shows, against a workload that lacks it: what the full self-test
-/// tries beside.
-pub(super) const UNSEEN: &[Row] = &[
-    blind("no same words", &["shared-cache"], CHAT, Trait::SameWords),
-    blind(
-        "no early question",
-        &["global-retrieval"],
-        CHAT,
-        Trait::AskBeforeTelling,
-    ),
-    blind(
-        "no same file",
-        &["shared-file"],
-        OWN_FILES,
-        Trait::SameFileName,
-    ),
-    blind("no server ids", &["colliding-ids"], CHAT, Trait::ServerIds),
-    blind("no hand-over", &["stale-login"], CHAT, Trait::HandOver),
-    blind(
-        "no shared session",
-        &["first-writer-owns"],
-        CHAT,
-        Trait::SharedSession,
-    ),
-    blind("no cancels", &["stale-connection"], CHAT, Trait::Cancels),
-    blind(
-        "no overlap",
-        &["last-two-turns"],
-        PACED,
-        Trait::SessionOverlap,
-    ),
-    blind(
-        "no long texts",
-        &["length-limit:limit=1000"],
-        CHAT,
-        Trait::LongTexts,
-    ),
-];
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::lab::{FaultKind, FaultSpec};
+    use crate::lab::{FaultKind, FaultSpec, QuirkKind};
     use crate::scenario;
+
+    fn all() -> impl Iterator<Item = &'static Row> {
+        MATRIX.iter().chain(ODD).chain(UNSEEN)
+    }
 
     #[test]
     fn every_row_has_its_own_name_and_plants_what_the_lab_knows() {
         let mut names = BTreeSet::new();
-        for row in MATRIX.iter().chain(UNSEEN) {
+        for row in all() {
             assert!(names.insert(row.name), "{} is there twice", row.name);
             for fault in row.faults {
                 assert!(fault.parse::<FaultSpec>().is_ok(), "{fault}");
@@ -438,12 +420,22 @@ mod tests {
     }
 
     #[test]
+    fn every_quirk_has_a_row() {
+        let planted: Vec<QuirkKind> = ODD
+            .iter()
+            .flat_map(|row| row.quirks.iter().map(|quirk| quirk.parse().unwrap()))
+            .collect();
+        assert_eq!(planted, QuirkKind::ALL);
+    }
+
+    #[test]
     fn every_workload_is_valid_and_for_the_lab() {
-        for row in MATRIX.iter().chain(UNSEEN) {
+        for row in all() {
             let Workload { name, text } = row.scenario;
             let valid = scenario::parse(name, text, name).unwrap();
             assert_eq!(valid.target.url, None, "{name}");
-            assert!(valid.users >= 50, "{name}");
+            let few = row.blind == Some(Trait::ManyUsers);
+            assert_eq!(valid.users < 50, few, "{name}");
         }
     }
 }

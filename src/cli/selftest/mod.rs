@@ -23,7 +23,7 @@ use super::args::{Cli, SelftestArgs};
 use super::exit::{Exit, Failure};
 use super::output::{self, Output, Place};
 use super::{settings, signals};
-use matrix::{MATRIX, Row, UNSEEN};
+use matrix::{MATRIX, ODD, Row, UNSEEN};
 use tally::Wanted;
 use trial::{Bench, Trial};
 
@@ -36,6 +36,7 @@ const QUICK: Wanted = Wanted {
     affected: 300,
     clean: 50_000,
     runs_min: 3,
+    runs_odd: 1,
     runs_max: 8,
 };
 /// What the full self-test wants.
@@ -43,12 +44,15 @@ const FULL: Wanted = Wanted {
     affected: 3_000,
     clean: 1_000_000,
     runs_min: 3,
+    runs_odd: 10,
     runs_max: 60,
 };
 /// After this no further run of the quick self-test is started.
 const QUICK_LIMIT: Duration = Duration::from_mins(10);
 /// After this no further run of the full self-test is started.
 const FULL_LIMIT: Duration = Duration::from_hours(1);
+/// Runs of a row that are made again because they ended without a verdict.
+const REPEATED_MAX: u32 = 4;
 /// Runs at once, whatever the machine.
 const JOBS_MAX: u32 = 16;
 
@@ -117,11 +121,11 @@ pub(super) async fn run(cli: &Cli, args: &SelftestArgs) -> Result<Exit, Failure>
     })
 }
 
-/// The rows that were asked for by name; where none was the matrix, and with `--full` what cannot be
-/// seen, too.
+/// The rows that were asked for by name; where none was the matrix and the quirks, and with `--full`
+/// what cannot be seen, too.
 fn chosen(args: &SelftestArgs) -> anyhow::Result<Vec<Row>> {
     let names = &args.faults;
-    let all = || MATRIX.iter().chain(UNSEEN);
+    let all = || MATRIX.iter().chain(ODD).chain(UNSEEN);
     for name in names {
         if !all().any(|row| row.name == name) {
             let all: Vec<&str> = all().map(|row| row.name).collect();
@@ -177,10 +181,15 @@ async fn carry_out_row(campaign: &Campaign, row: &Row) -> SelfTestRow {
     let mut seed = 1;
     while tally::wants_more(row, &sum, campaign.wanted) && Instant::now() < campaign.end {
         match trial::run(&campaign.bench, row, seed).await {
+            Ok(trial) if sum.repeated < REPEATED_MAX && trial.is_to_repeat(row) => {
+                sum.repeated += 1;
+                // What cannot be removed is removed with the whole folder at the end.
+                let _ = std::fs::remove_dir_all(&trial.folder);
+            }
             Ok(trial) => {
                 only_busy &= trial.exit == Some(row.exit) || trial.machine_was_busy();
                 tally::add(row, &mut sum, &trial);
-                put_away(&trial);
+                put_away(row, &trial);
             }
             Err(error) => {
                 only_busy = false;
@@ -204,9 +213,9 @@ async fn carry_out_row(campaign: &Campaign, row: &Row) -> SelfTestRow {
     sum
 }
 
-/// A run in which everything was found and nothing else is not needed any more.
-fn put_away(trial: &Trial) {
-    if trial.score.is_full() && trial.other_codes.is_empty() {
+/// A run in which everything was as it should be is not needed any more.
+fn put_away(row: &Row, trial: &Trial) {
+    if trial.is_right(row) {
         // What cannot be removed is removed with the whole folder at the end.
         let _ = std::fs::remove_dir_all(&trial.folder);
     }
@@ -266,9 +275,9 @@ mod tests {
             jobs: None,
             outputs: Vec::new(),
         };
-        assert_eq!(chosen(&args).unwrap().len(), MATRIX.len());
+        assert_eq!(chosen(&args).unwrap().len(), MATRIX.len() + ODD.len());
         args.full = true;
-        let all = MATRIX.len() + UNSEEN.len();
+        let all = MATRIX.len() + ODD.len() + UNSEEN.len();
         assert_eq!(chosen(&args).unwrap().len(), all);
         args.faults = vec!["late-binding".to_owned()];
         let one = chosen(&args).unwrap();

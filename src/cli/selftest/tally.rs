@@ -14,6 +14,8 @@ pub(super) struct Wanted {
     pub clean: u64,
     /// Runs of each fault, at least.
     pub runs_min: u32,
+    /// Runs of each quirk.
+    pub runs_odd: u32,
     /// Runs of each fault, at most.
     pub runs_max: u32,
 }
@@ -27,12 +29,12 @@ pub(super) fn begin(row: &Row, wanted: Wanted) -> SelfTestRow {
     SelfTestRow {
         name: row.name.to_owned(),
         planted: row
-            .faults
-            .iter()
-            .map(|f| format!("--lab-fault {f}"))
+            .planted()
+            .map(|(flag, planted)| format!("{flag} {planted}"))
             .collect(),
         codes: row.codes.to_vec(),
         runs: 0,
+        repeated: 0,
         affected: 0,
         wanted: if row.codes.is_empty() {
             0
@@ -61,7 +63,12 @@ pub(super) fn begin(row: &Row, wanted: Wanted) -> SelfTestRow {
 pub(super) fn wants_more(of: &Row, row: &SelfTestRow, wanted: Wanted) -> bool {
     let short = row.affected < row.wanted || row.clean < row.clean_wanted;
     // What is right must be so in at least one run, and in three where each run says one thing.
-    let few = row.runs < wanted.runs_min && of.is_of_runs();
+    let runs_min = match (of.is_odd(), of.is_of_runs()) {
+        (true, _) => wanted.runs_odd,
+        (false, true) => wanted.runs_min,
+        (false, false) => 1,
+    };
+    let few = row.runs < runs_min;
     row.runs == 0 || (row.runs < wanted.runs_max && (short || few))
 }
 

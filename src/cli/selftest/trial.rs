@@ -12,6 +12,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use tokio::process::Command;
 
+use crate::cli::exit::Exit;
 use crate::cli::lab_child::TRUTH_FILE;
 use crate::ledger::LedgerReader;
 use crate::model::{Code, Finding, InconclusiveReason, Outcome, Pattern, SessionIx, Trait};
@@ -93,8 +94,8 @@ pub(super) async fn run(bench: &Bench, row: &Row, seed: u64) -> anyhow::Result<T
         .arg(bench.reports(row));
     command.arg("run").arg(bench.scenario(row)?);
     command.arg("--seed").arg(seed.to_string());
-    for fault in row.faults {
-        command.arg("--lab-fault").arg(fault);
+    for (flag, planted) in row.planted() {
+        command.arg(flag).arg(planted);
     }
     if row.reads_log {
         command.args(["--logs", "lab"]);
@@ -191,6 +192,30 @@ impl Trial {
         self.report
             .inconclusive_reasons
             .contains(&InconclusiveReason::GeneratorSaturated)
+    }
+
+    /// Should it be tried again? Nothing can be learnt from a run that ended without a verdict
+    /// where it should have one, or for the machine's sake; but what it got wrong counts.
+    pub(super) fn is_to_repeat(&self, row: &Row) -> bool {
+        let erred = !self.score.extra.is_empty()
+            || !self.score.miscoded.is_empty()
+            || !self.other_codes.is_empty();
+        let undecided = self.exit == Some(Exit::Inconclusive.code());
+        let for_nothing = row.exit != Exit::Inconclusive.code() || self.machine_was_busy();
+        undecided && for_nothing && !erred
+    }
+
+    /// Was everything of this run as it should be?
+    pub(super) fn is_right(&self, row: &Row) -> bool {
+        let roots = self
+            .roots_injected
+            .is_none_or(|roots| roots == self.roots_found);
+        let named = self.score.is_full() && self.other_codes.is_empty();
+        let hinted = match row.pattern {
+            Some(_) => self.pattern == row.pattern,
+            None => !self.hints_at_race,
+        };
+        named && roots && hinted && self.exit == Some(row.exit)
     }
 
     /// Does the report tell the trait as one that no operation had?

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::{ConnectInfo, Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
@@ -17,11 +17,13 @@ use tokio::time::Instant;
 use super::admission::Admission;
 use super::echo::Agent;
 use super::hearing::{Hearing, Told, hearing};
+use super::logins::Caller;
 use super::overlap::Index;
 use super::persist::Turn;
 use super::recall::{Reply, Shown};
 use super::upstream::Aborted;
 use super::{Handle, echo, identity, persist, problem};
+use crate::lab::doors::ConnectionIx;
 use crate::lab::faults::FaultKind;
 use crate::lab::log::Named;
 use crate::lab::queue::Place;
@@ -62,6 +64,7 @@ pub(super) struct Done {
 
 pub(super) async fn chat(
     State(engram): State<Handle>,
+    ConnectInfo(connection): ConnectInfo<ConnectionIx>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
@@ -76,7 +79,12 @@ pub(super) async fn chat(
     // arrival.
     let in_flight = engram.faults.enter(&user);
     let hits = engram.faults.strike(&in_flight, OpKind::Chat);
-    let admission = engram.admit(&user, question.session, &hits);
+    let caller = Caller {
+        user: &user,
+        connection,
+        login: identity::login_of(&headers),
+    };
+    let admission = engram.admit_caller(caller, question.session, &hits);
     let place = engram.queues.join(&admission.session);
     let (telling, hearing) = hearing();
     let session = Arc::clone(&admission.session);

@@ -21,6 +21,14 @@ pub(super) fn of_rest(headers: &HeaderMap) -> Result<Arc<str>, BadCredential> {
     Ok(credential(headers)?.unwrap_or_else(|| REST_PLACEHOLDER.into()))
 }
 
+/// What its credential says of a REST request beside the user, by which a new credential of the same
+/// user is told from the one before.
+pub(super) fn login_of(headers: &HeaderMap) -> Option<&str> {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let token = text(header::AUTHORIZATION.as_str()).or_else(|| text("x-dev-token"));
+    token?.split('_').nth(2)
+}
+
 /// The user of a socket. Without a credential there is none; the snapshot looks for none.
 pub(super) fn of_socket(headers: &HeaderMap, profile: Profile) -> Result<Arc<str>, BadCredential> {
     if profile.is_snapshot() {

@@ -16,6 +16,7 @@ mod identity;
 mod index;
 mod ingest;
 mod judge;
+mod logins;
 mod memory;
 mod oddities;
 mod order;
@@ -48,6 +49,7 @@ use tokio::time::Instant;
 use self::chat::Done;
 use self::enrich::StoreCalls;
 use self::files::Files;
+use self::logins::Logins;
 use self::order::Order;
 use self::overlap::Contexts;
 use self::recall::{Memories, Reply};
@@ -89,6 +91,7 @@ pub(super) struct Engram {
     store_calls: StoreCalls,
     queues: Arc<SessionQueues>,
     sessions: Sessions,
+    logins: Logins,
     memories: Memories,
     contexts: Contexts,
     order: Order,
@@ -134,6 +137,7 @@ impl Engram {
             store_calls: StoreCalls::default(),
             queues: Arc::default(),
             sessions: Sessions::default(),
+            logins: Logins::default(),
             memories: Memories::default(),
             contexts: Contexts::default(),
             order: Order::default(),

@@ -7,7 +7,7 @@ use super::FaultKind;
 use crate::model::UnknownName;
 
 /// A fault with its settings:
-/// `NAME[:rate=0.01][:window=2ms][:from=concurrency][:after=ops][:delay=7s][:limit=1000]`.
+/// `NAME[:rate=0.01][:window=2ms][:from=concurrency][:after=ops][:users=50][:delay=7s][:limit=1000]`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct FaultSpec {
     /// The fault.
@@ -22,6 +22,9 @@ pub struct FaultSpec {
     pub from: u32,
     /// Strikes only after this many operations have begun. Default 0, of `wedge` 200.
     pub after: u64,
+    /// Strikes only once so many users have sent something, as what is pooled is used up only then.
+    /// Default 0.
+    pub users: usize,
     /// How long a write is held back; zero for a fault that holds none back.
     pub delay: Duration,
     /// Characters of a text up to which it is left alone; 0 for a fault without a limit.
@@ -36,7 +39,8 @@ pub enum FaultSpecError {
     UnknownFault(#[from] UnknownName),
     /// Faults have no such setting.
     #[error(
-        "unknown setting `{key}` of fault `{fault}`: one of rate, window, from, after, delay, limit"
+        "unknown setting `{key}` of fault `{fault}`: one of rate, window, from, after, users, \
+         delay, limit"
     )]
     UnknownKey {
         /// The fault.
@@ -80,6 +84,7 @@ impl FromStr for FaultSpec {
             window: about.window.unwrap_or_default(),
             from: 0,
             after: about.after,
+            users: 0,
             delay: about.delay.unwrap_or_default(),
             limit: about.limit.unwrap_or_default(),
         };
@@ -132,6 +137,10 @@ impl FaultSpec {
                 let wanted = "a number of operations, as 1000";
                 self.after = value.parse().map_err(|_| bad(wanted))?;
             }
+            "users" => {
+                let wanted = "a number of users, as 50";
+                self.users = value.parse().map_err(|_| bad(wanted))?;
+            }
             "delay" => {
                 if self.kind.about().delay.is_none() {
                     return Err(bad("this fault holds nothing back and has no delay"));
@@ -171,7 +180,7 @@ mod tests {
 
     #[test]
     fn settings_are_read() {
-        let spec: FaultSpec = "late-binding:rate=0.01:window=5ms:from=50:after=1000"
+        let spec: FaultSpec = "late-binding:rate=0.01:window=5ms:from=50:after=1000:users=7"
             .parse()
             .unwrap();
         assert_eq!(
@@ -182,6 +191,7 @@ mod tests {
                 window: Duration::from_millis(5),
                 from: 50,
                 after: 1000,
+                users: 7,
                 delay: Duration::ZERO,
                 limit: 0,
             }
@@ -208,7 +218,7 @@ mod tests {
             (
                 "no-owner:rat=1",
                 "unknown setting `rat` of fault `no-owner`: one of rate, window, from, \
-                 after, delay, limit",
+                 after, users, delay, limit",
             ),
             (
                 "no-owner:delay=1s",
@@ -234,6 +244,7 @@ mod tests {
                 "this fault is no race and has no window",
             ),
             ("no-owner:from=-1", "bad value `-1` for `from`"),
+            ("no-owner:users=many", "bad value `many` for `users`"),
             ("no-owner:after=x", "bad value `x` for `after`"),
             (
                 "no-owner:after=1:after=2",

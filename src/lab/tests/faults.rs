@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::bench::{Bench, canary};
 use super::comparison::{Wrong, wrong_records};
-use super::workload::{Told, chat, chats, everything, owner, session_name};
+use super::workload::{Told, chat, chats, everything, owner, session_name, user_name};
 use crate::lab::FaultKind;
 use crate::model::CanaryKind;
 
@@ -129,6 +129,49 @@ async fn store_then_fail() {
 async fn wrong_session() {
     check("wrong-session", &["session-bleed"]).await;
     check("wrong-session:rate=0.5", &["session-bleed"]).await;
+}
+
+#[tokio::test]
+async fn sticky_connection() {
+    let bench = Bench::with(&["sticky-connection"]).await;
+    let mut sent = Vec::new();
+    // One after another, so that they come over the same connection.
+    for user in 0..USERS {
+        sent.push(chat(&bench, user, user, 0).await);
+    }
+    bench.settled().await;
+    let found = wrong_records(&bench, &sent).await;
+    let left = bench.stopped().await;
+    assert_eq!(told(&left.truth), found);
+    assert!(found.iter().any(|(code, _)| code == "wrong-owner"));
+}
+
+/// Forty users come back with a new credential, and sixteen keys tell them apart.
+#[tokio::test]
+async fn colliding_logins() {
+    let bench = Bench::with(&["colliding-logins"]).await;
+    for user in 0..40 {
+        let (name, session) = (user_name(user), session_name(user, user));
+        for (item, login) in (0..).zip([name.clone(), name.clone() + "_viewer"]) {
+            let word = canary(user, user, item, CanaryKind::Turn);
+            let text = format!("My word is {word}, end with {word}.");
+            let (status, _) = bench.chat(&login, Some(&session), &text).await.unwrap();
+            assert_eq!(status, 200);
+        }
+    }
+    bench.settled().await;
+    let left = bench.stopped().await;
+    let mistaken: BTreeSet<&str> = left
+        .truth
+        .iter()
+        .map(|line| line["true_user"].as_str().unwrap())
+        .collect();
+    assert!(
+        (24..40).contains(&mistaken.len()),
+        "{} mistaken",
+        mistaken.len()
+    );
+    assert!(left.truth.iter().all(|line| line["code"] == "wrong-owner"));
 }
 
 #[tokio::test]

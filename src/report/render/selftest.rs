@@ -91,8 +91,13 @@ fn last_lines(tested: &SelfTest) -> String {
     for part in wrap("", word, WIDTH) {
         let _ = writeln!(text, "{part}");
     }
+    let repeated: u64 = tested.rows.iter().map(|row| u64::from(row.repeated)).sum();
+    let again = match repeated {
+        0 => String::new(),
+        _ => format!(" and {} made again", count(repeated)),
+    };
     let figures = format!(
-        "{} runs in {}, {} at once: {} wrong records found, {} missed; {} clean records, {} \
+        "{} runs{again} in {}, {} at once: {} wrong records found, {} missed; {} clean records, {} \
          found wrong",
         count(runs),
         wall(tested.wall_seconds),
@@ -120,6 +125,7 @@ mod tests {
             planted: vec![format!("--lab-fault {name}")],
             codes: vec![Code::WrongOwner],
             runs: 3,
+            repeated: 0,
             affected: 1_270,
             wanted: 300,
             clean: 200_000,
