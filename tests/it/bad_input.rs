@@ -158,7 +158,7 @@ fn unknown_names_are_told_the_nearest() {
         ),
         (
             vec!["run", "--lab-quirk", "colleage"],
-            "quirk `colleage`; did you mean `colleague`?",
+            "a similar value exists: 'colleague'",
         ),
         (
             vec!["run", "--report", "jsno=-"],
