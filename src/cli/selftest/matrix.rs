@@ -7,8 +7,8 @@ use crate::model::{Code, Pattern, Trait};
 use crate::score::RootsPer;
 
 use workload::{
-    ALL_KINDS, ALTERNATING, CHAT, CLEAN, GATEWAY, HAND_OVER, LETTERS, LOGIN, OVERLAP, RECALL,
-    SAME_FILE, SHARED, SLOW, TURNS, UPLOADS, VISITS, VOICE, Workload,
+    ALL_KINDS, ALTERNATING, CHAT, CLEAN, GATEWAY, HAND_OVER, LETTERS, LOGGED, LOGIN, OVERLAP,
+    RECALL, SAME_FILE, SHARED, SLOW, TURNS, UPLOADS, VISITS, VOICE, Workload,
 };
 
 pub(super) use quirks::ODD;
@@ -68,9 +68,10 @@ const fn fault(
     }
 }
 
-/// A lie in the log about what is stored as it should be.
+/// A lie in the log about what is stored as it should be. That a line is missing is told only after
+/// the deadline, which a store that is quick to settle would not let pass.
 const fn log_fault(name: &'static str, faults: &'static [&'static str]) -> Row {
-    fault(name, faults, CHAT, &[Code::LogMismatch])
+    fault(name, faults, LOGGED, &[Code::LogMismatch])
         .roots(RootsPer::Operation)
         .exit(0)
         .reads_log()

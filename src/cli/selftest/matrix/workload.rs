@@ -34,6 +34,7 @@ pub(super) const LONG: Workload = workload("long", include_str!("../scenarios/lo
 pub(super) const SPREAD: Workload = workload("spread", include_str!("../scenarios/spread.toml"));
 pub(super) const SHARED: Workload = workload("shared", include_str!("../scenarios/shared.toml"));
 pub(super) const FEW: Workload = workload("few", include_str!("../scenarios/few.toml"));
+pub(super) const LOGGED: Workload = workload("logged", include_str!("../scenarios/logged.toml"));
 pub(super) const LOGIN: Workload = workload("login", include_str!("../scenarios/login.toml"));
 pub(super) const QUIRKS: Workload = workload("quirks", include_str!("../scenarios/quirks.toml"));
 
