@@ -522,7 +522,8 @@ impl Surroundings for &History {
     }
 }
 
-fn belongs(sighting: &Sighting, all_ops: &[OpRow], users: &Range<u32>) -> bool {
+/// Is it read with these users: by a canary, else its session, else its owner? As the ledger does.
+pub(crate) fn belongs(sighting: &Sighting, all_ops: &[OpRow], users: &Range<u32>) -> bool {
     let ours = |user: UserIx| users.contains(&user.0);
     if !sighting.canaries.is_empty() {
         return sighting.canaries.iter().any(|seen| ours(seen.id.user));

@@ -143,16 +143,12 @@ fn extras<'e, 'a>(
     place: &Place<'_>,
     mut group: Group<'e, 'a>,
 ) -> Extras<'e, 'a> {
+    one_state_each(&mut group);
     group.members.sort_by_key(|(record, _)| {
         let sighting = record.sighting;
         let seen = (record.first_scan, sighting.position);
-        // Of two states of one record the better proved one stays.
-        let best = (&sighting.record_id, !record.proved());
-        (sighting.body_hash, seen, best)
+        (sighting.body_hash, seen, &sighting.record_id)
     });
-    group
-        .members
-        .dedup_by_key(|(record, _)| &record.sighting.record_id);
     let records = last_ids(evidence, &group);
     let bodies: BTreeSet<u64> = records.iter().map(|r| r.sighting.body_hash).collect();
     let no_roles = place.record_type == RecordType::Message && place.role == Role::Other;
@@ -185,6 +181,19 @@ fn extras<'e, 'a>(
     // A doubled answer that was read twice is no proof of a doubled turn that was read once.
     let verbatim = verbatim && records.iter().any(|record| record.proved());
     Extras { records, verbatim }
+}
+
+/// Of several states of one record with one text the best proved one stays, of equal ones the first.
+fn one_state_each(group: &mut Group<'_, '_>) {
+    group.members.sort_by_key(|(record, _)| {
+        let sighting = record.sighting;
+        let text = (&sighting.record_id, sighting.body_hash);
+        (text, !record.proved(), record.first_scan, sighting.position)
+    });
+    group.members.dedup_by_key(|(record, _)| {
+        let sighting = record.sighting;
+        (&sighting.record_id, sighting.body_hash)
+    });
 }
 
 /// One record for each copy. A store may write a text anew under another id: a record that a

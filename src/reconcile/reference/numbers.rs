@@ -172,15 +172,20 @@ impl World<'_> {
                 .iter()
                 .filter(|other| is_copy_candidate(other) && same_place(state, other))
                 .collect();
+            // A record counts once, in its best proved state.
+            let text = |other: &State<'_>| (other.seen.record_id.clone(), other.seen.body_hash);
             place.sort_by_key(|other| {
-                (
-                    other.seen.body_hash,
-                    other.first_scan,
-                    other.seen.position,
-                    &other.seen.record_id,
-                )
+                let first = (other.first_scan, other.seen.position);
+                (text(other), !other.proved, first)
             });
-            place.dedup_by_key(|other| &other.seen.record_id);
+            place.dedup_by_key(|other| text(other));
+            place.sort_by_key(|other| {
+                let first = (other.first_scan, other.seen.position);
+                (other.seen.body_hash, first, &other.seen.record_id)
+            });
+            let proved = place
+                .iter()
+                .any(|other| text(other) == text(state) && other.proved);
             let bodies: BTreeSet<u64> = place.iter().map(|other| other.seen.body_hash).collect();
             let no_role = state.is(RecordType::Message) && state.seen.role == Role::Other;
             let equal_texts = if no_role && bodies.len() == 1 { 2 } else { 1 };
@@ -215,7 +220,7 @@ impl World<'_> {
             told.push((
                 Code::Duplicate,
                 state.what(),
-                state.proved && verbatim && !unknown,
+                proved && verbatim && !unknown,
             ));
         }
         self.tell(told);
@@ -243,8 +248,12 @@ impl World<'_> {
     }
 }
 
+/// What was sent, and not what the store's model made of a turn: that may say a thing twice.
 fn is_copy_candidate(state: &State<'_>) -> bool {
+    let quotes = |canary: &CanaryId| canary.kind == CanaryKind::Turn;
+    let derived = state.is(RecordType::Fact) && state.exact.iter().any(quotes);
     state.newest
+        && !derived
         && !state.exact.is_empty()
         && (state.is(RecordType::Message) || state.is(RecordType::Fact))
         && !matches!(state.own, Own::User(owner) if !state.users().contains(&owner))

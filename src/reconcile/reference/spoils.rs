@@ -39,7 +39,8 @@ pub(super) fn spoil(history: &mut History, (what, place, how): Spoil) {
         // A text under a stand-in with canaries of two sessions of one user may be two things.
         7 if record.record_type != RecordType::Session => {
             let kind = [CanaryKind::Turn, CanaryKind::Block][how as usize % 2];
-            let added = canary(user, session, u16::try_from(how % 4).unwrap(), kind);
+            let sender = session / SESSIONS_EACH;
+            let added = canary(sender, session, u16::try_from(how % 4).unwrap(), kind);
             let mut held = record.canaries.iter().map(|seen| seen.id);
             if held.all(|id| id.user != added.user || id.session == added.session) {
                 record.canaries.push(exact(added));

@@ -2,10 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::{CanaryId, Code, Exactness, RecordType, Role, RunId, Sighting, UserIx};
+use crate::model::{
+    CanaryId, Code, Exactness, Likeness, RecordType, Role, RunId, Sighting, UserIx,
+};
 
-use super::super::testing::RUN;
+use super::super::testing::{History, RUN, belongs};
 use super::What;
+use super::spoils::USERS;
 
 /// Whom the store names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,7 +60,8 @@ impl State<'_> {
     }
 }
 
-/// A text of a user that nobody sent: an anomaly of its own.
+/// A text of a user that nobody sent: an anomaly of its own. What says the one question that all
+/// ask, in whatever style, was sent.
 pub(super) fn is_phantom(state: &State<'_>) -> bool {
     state.newest
         && state.is(RecordType::Message)
@@ -65,11 +69,16 @@ pub(super) fn is_phantom(state: &State<'_>) -> bool {
         && state.seen.canaries.is_empty()
         && !state.seen.damaged
         && state.seen.older_run.is_none()
+        && state.seen.likeness != Likeness::Same
 }
 
-pub(super) fn states(sightings: &[Sighting]) -> Vec<State<'_>> {
+/// All states of the records that anything ties to a user: a reading that nothing ties to anybody
+/// is not known to be of the same record.
+pub(super) fn states(history: &History) -> Vec<State<'_>> {
     let mut distinct: Vec<&Sighting> = Vec::new();
-    for sighting in sightings.iter().filter(|sighting| !sighting.control) {
+    let tied = |sighting: &&Sighting| belongs(sighting, &history.ops, &(0..USERS));
+    let all = history.sightings.iter().filter(tied);
+    for sighting in all.filter(|sighting| !sighting.control) {
         if !distinct.contains(&sighting) {
             distinct.push(sighting);
         }

@@ -29,7 +29,7 @@ impl<'a> World<'a> {
         let mut world = Self {
             context: history.context(),
             ops: &history.ops,
-            states: states(&history.sightings),
+            states: states(history),
             certain: Set::new(),
             possible: Set::new(),
             suggested: Set::new(),
