@@ -128,6 +128,12 @@ pub enum LabError {
         /// Why not.
         source: io::Error,
     },
+    /// Whoever should have used it before the run could not.
+    #[error("answer somebody before the run: {source}")]
+    WarmUp {
+        /// Why not.
+        source: io::Error,
+    },
     /// Something could not be written to the end.
     #[error("write the {what}: {source}")]
     Write {
@@ -209,7 +215,7 @@ pub async fn start(config: LabConfig) -> Result<Lab, LabError> {
         })
     };
     let (target_doors, memory_doors) = (doors(target_listener)?, doors(memory_listener)?);
-    Ok(Lab {
+    let lab = Lab {
         target_url,
         memory_url,
         engram,
@@ -220,10 +226,32 @@ pub async fn start(config: LabConfig) -> Result<Lab, LabError> {
         closing,
         log_end,
         truth_end,
-    })
+    };
+    let ready = lab.warm_up().await;
+    ready.map_err(|source| LabError::WarmUp { source })?;
+    Ok(lab)
 }
 
 impl Lab {
+    /// Has somebody use the backend, if a quirk wants that, until all that this began is over.
+    async fn warm_up(&self) -> io::Result<()> {
+        if !self.engram.is_warmed_up() {
+            return Ok(());
+        }
+        strangers::use_once(&self.target_url).await?;
+        sleep(self.engram.starting()).await;
+        self.background_ends().await;
+        Ok(())
+    }
+
+    /// Waits until no background task runs, but not for ever.
+    async fn background_ends(&self) {
+        let deadline = Instant::now() + BACKGROUND_GRACE;
+        while self.engram.background() > 0 && Instant::now() < deadline {
+            sleep(BACKGROUND_POLL).await;
+        }
+    }
+
     /// Serves until a stop is asked for, lets what was answered be stored, and writes out the
     /// truth and the log.
     ///
