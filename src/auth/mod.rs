@@ -1,35 +1,84 @@
 //! Who a request says it comes from: the credentials of each synthetic user.
 //!
 //! A [`Secret`] can be put into a request and nowhere else: it is neither printed nor serialised.
+//! Where a secret is read from is the business of the command line; here it only is put to use.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tokens begin and end by the wall clock"
+)]
 
+mod accounts;
+mod claims;
 mod mask;
+mod mint;
+mod oauth;
+mod renew;
+mod secret;
+#[cfg(test)]
+mod tests;
 
-use std::fmt;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
-use crate::scenario::{AuthKind, fits_dev_token};
+use tokio::time::Instant;
 
+pub use accounts::{ACCOUNTS_BYTES_MAX, Account, AccountsError, Proof, read_accounts};
+pub use claims::{Claims, read_claims};
 pub use mask::mask;
+pub use mint::Minter;
+pub use oauth::{Client, TokenClient};
+pub use renew::{Renewing, TokenCounts};
+pub use secret::Secret;
+
+use crate::scenario::fits_dev_token;
 
 /// The roles that development tokens ask for, one for each login of a user; each is enough for
 /// every route that is driven.
 const DEV_ROLES: [&str; 2] = ["analyst", "viewer"];
-
-/// A credential. Its only way out is [`Secret::expose`].
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
+/// Bytes of a token that can stand in a header of every server.
+const TOKEN_BYTES_MAX: usize = 16 * 1024;
 
 /// Where credentials come from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum TokenSource {
     /// Engram's development tokens.
     Dev,
     /// Requests carry no credential.
     None,
-    /// This one, whoever sends: for a single user whose credential was given.
+    /// This one, whoever sends.
     Given(Secret),
+    /// One for each user.
+    Table(Arc<TokenTable>),
+    /// Tokens that end and are renewed.
+    Renewed(Arc<Renewing>),
 }
 
-/// Why there is no credential for a user.
+/// A token for each user, by name.
+#[derive(Debug, Default)]
+pub struct TokenTable {
+    tokens: HashMap<String, (Secret, Claims)>,
+}
+
+/// Who issues tokens that end.
+#[derive(Debug)]
+pub enum Issuer {
+    /// We do.
+    Mint(Box<Minter>),
+    /// An OAuth2 issuer does.
+    Oauth2(TokenClient),
+}
+
+/// A credential that a request may carry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Credential {
+    /// The credential.
+    pub secret: Secret,
+    /// When it should be asked for again; `None` if it stays.
+    pub fresh_until: Option<Instant>,
+}
+
+/// Why there is no credential for a user. Fits after "could not ".
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AuthError {
     /// The target would cut the token at the wrong place and see another user.
@@ -41,31 +90,139 @@ pub enum AuthError {
         /// The name that does not fit.
         user_name: String,
     },
+    /// There is none.
+    #[error("find a credential of user `{user_name}`: add one to the file of credentials")]
+    Unknown {
+        /// The user.
+        user_name: String,
+    },
+    /// It has ended.
+    #[error(
+        "use the token of user `{user_name}`: it ended {} ago; get a new one",
+        humantime::format_duration(Duration::from_secs(.ago.as_secs()))
+    )]
+    Expired {
+        /// The user.
+        user_name: String,
+        /// For how long it has ended.
+        ago: Duration,
+    },
+    /// It cannot stand in a request.
+    #[error("use the token of user `{user_name}`: it cannot stand in a header")]
+    Unfit {
+        /// The user.
+        user_name: String,
+    },
+    /// The key that should sign is none.
+    #[error("sign with the key in {place}: it is no key for {algorithm}; {remedy}")]
+    Key {
+        /// Where the key is.
+        place: String,
+        /// How it should sign.
+        algorithm: &'static str,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// The issuer gives none.
+    #[error("get a token for user `{user_name}`: {reason}")]
+    Issue {
+        /// The user.
+        user_name: String,
+        /// Why not.
+        reason: String,
+    },
+    /// The issuer cannot be asked.
+    #[error("make an HTTP client for the issuer: {reason}")]
+    NoClient {
+        /// Why not.
+        reason: String,
+    },
 }
 
-impl Secret {
-    /// Takes a credential that was given.
-    pub fn new(credential: String) -> Self {
-        Self(credential)
+impl TokenTable {
+    /// Takes a token for each user; each name of a user leads to it.
+    ///
+    /// # Errors
+    /// One of them has ended, or cannot stand in a request.
+    pub fn new(accounts: Vec<Account>) -> Result<Self, AuthError> {
+        let mut tokens = HashMap::new();
+        for account in accounts {
+            let Proof::Token(secret) = account.proof else {
+                let user_name = account.user;
+                return Err(AuthError::Unknown { user_name });
+            };
+            usable(&account.user, &secret)?;
+            let claims = read_claims(&secret);
+            if let Some(oid) = account.oid {
+                tokens.insert(oid, (secret.clone(), claims.clone()));
+            }
+            tokens.insert(account.user, (secret, claims));
+        }
+        Ok(Self { tokens })
     }
 
-    /// The credential itself, for the request that carries it.
-    pub fn expose(&self) -> &str {
-        &self.0
+    fn token(&self, user_name: &str) -> Result<Credential, AuthError> {
+        let Some((secret, claims)) = self.tokens.get(user_name) else {
+            let user_name = user_name.to_owned();
+            return Err(AuthError::Unknown { user_name });
+        };
+        let now = SystemTime::now();
+        not_expired(user_name, claims, now)?;
+        // It is looked at again when it ends.
+        let since_1970 = now
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default();
+        let left = claims.expires.map(|ends| ends.saturating_sub(since_1970));
+        Ok(Credential {
+            secret: secret.clone(),
+            fresh_until: left.and_then(|left| Instant::now().checked_add(left)),
+        })
     }
 }
 
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(..)")
+/// Refuses a token that has ended or cannot stand in a request.
+///
+/// # Errors
+/// It is such a token.
+pub fn usable(user_name: &str, secret: &Secret) -> Result<(), AuthError> {
+    let token = secret.expose();
+    let fits = |c: char| c.is_ascii_graphic();
+    if token.is_empty() || token.len() > TOKEN_BYTES_MAX || !token.chars().all(fits) {
+        let user_name = user_name.to_owned();
+        return Err(AuthError::Unfit { user_name });
+    }
+    not_expired(user_name, &read_claims(secret), SystemTime::now())
+}
+
+fn not_expired(user_name: &str, claims: &Claims, now: SystemTime) -> Result<(), AuthError> {
+    match claims.expired_for(now) {
+        None => Ok(()),
+        Some(ago) => Err(AuthError::Expired {
+            user_name: user_name.to_owned(),
+            ago,
+        }),
     }
 }
 
-impl From<AuthKind> for TokenSource {
-    fn from(kind: AuthKind) -> Self {
-        match kind {
-            AuthKind::Dev => Self::Dev,
-            AuthKind::None => Self::None,
+impl Issuer {
+    /// A token and its lifetime.
+    async fn issue(
+        &self,
+        user_name: &str,
+        login: u8,
+        number: u64,
+    ) -> Result<(Secret, Duration), AuthError> {
+        match self {
+            Self::Mint(minter) => {
+                let serial = format!("{user_name}-{login}-{number}");
+                let token = minter.mint(user_name, &serial, SystemTime::now())?;
+                Ok((token, minter.lifetime()))
+            }
+            Self::Oauth2(client) => {
+                let (token, lifetime) = client.ask(user_name).await?;
+                usable(user_name, &token)?;
+                Ok((token, lifetime))
+            }
         }
     }
 }
@@ -77,15 +234,36 @@ impl TokenSource {
     ///
     /// # Errors
     /// No token can be had for this user; none of its requests may be sent without one.
-    #[expect(
-        clippy::unused_async,
-        reason = "sources that ask an issuer have to wait; callers must not tell them apart"
-    )]
-    pub async fn token(&self, user_name: &str, login: u8) -> Result<Option<Secret>, AuthError> {
+    pub async fn token(&self, user_name: &str, login: u8) -> Result<Option<Credential>, AuthError> {
+        let lasting = |secret| Credential {
+            secret,
+            fresh_until: None,
+        };
         match self {
-            Self::Dev => dev_token(user_name, login).map(Some),
+            Self::Dev => dev_token(user_name, login).map(lasting).map(Some),
             Self::None => Ok(None),
-            Self::Given(secret) => Ok(Some(secret.clone())),
+            Self::Given(secret) => Ok(Some(lasting(secret.clone()))),
+            Self::Table(table) => table.token(user_name).map(Some),
+            Self::Renewed(tokens) => tokens.token(user_name, login).await.map(Some),
+        }
+    }
+
+    /// What became of the tokens so far; `None` where none is issued.
+    pub fn counts(&self) -> Option<TokenCounts> {
+        match self {
+            Self::Renewed(tokens) => Some(tokens.counts()),
+            Self::Dev | Self::None | Self::Given(_) | Self::Table(_) => None,
+        }
+    }
+
+    /// The public key that minted tokens are verified with, as a JWKS document.
+    pub fn jwks(&self) -> Option<String> {
+        match self {
+            Self::Renewed(tokens) => match tokens.issuer() {
+                Issuer::Mint(minter) => minter.jwks(),
+                Issuer::Oauth2(_) => None,
+            },
+            Self::Dev | Self::None | Self::Given(_) | Self::Table(_) => None,
         }
     }
 }
@@ -94,40 +272,10 @@ impl TokenSource {
 fn dev_token(user_name: &str, login: u8) -> Result<Secret, AuthError> {
     if fits_dev_token(user_name) {
         let role = DEV_ROLES[usize::from(login) % DEV_ROLES.len()];
-        Ok(Secret(format!("dev_{user_name}_{role}")))
+        Ok(Secret::new(format!("dev_{user_name}_{role}")))
     } else {
         Err(AuthError::UserName {
             user_name: user_name.to_owned(),
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_development_token_names_its_user() {
-        for (login, expect) in [
-            (0, "dev_cw-0012abcd-u17_analyst"),
-            (1, "dev_cw-0012abcd-u17_viewer"),
-            (2, "dev_cw-0012abcd-u17_analyst"),
-        ] {
-            let token = dev_token("cw-0012abcd-u17", login).unwrap();
-            assert_eq!(token.expose(), expect);
-        }
-    }
-
-    #[test]
-    fn a_name_that_would_be_cut_is_refused() {
-        for name in ["", "a_b", "a b", "ü"] {
-            assert!(dev_token(name, 0).is_err(), "{name}");
-        }
-    }
-
-    #[test]
-    fn a_secret_is_not_printed() {
-        let token = dev_token("cw-0012abcd-u17", 0).unwrap();
-        assert_eq!(format!("{token:?}"), "Secret(..)");
     }
 }

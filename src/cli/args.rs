@@ -73,6 +73,8 @@ pub(super) enum Command {
     Selftest(SelftestArgs),
     /// Serve the practice target: an Engram-like backend and a Zep-like store
     Lab(LabArgs),
+    /// What the target has to know to verify minted tokens
+    Auth(AuthArgs),
     /// List, show and check scenarios; print their JSON Schema
     Scenario(ScenarioArgs),
 }
@@ -89,7 +91,9 @@ pub(super) struct RunArgs {
     /// The memory store that is read back, or `none`
     #[arg(short, long, env = "CROSSWIRE_MEMORY", value_name = "URL|none")]
     pub memory: Option<String>,
-    /// How requests prove who sends them: `dev` or `none`
+    /// How requests prove who sends them: `dev`, `dev-header` or `none`; one token for all as
+    /// `env:NAME` or `file:PATH`; `users:PATH` for a file with one each; `config:PATH` for a file
+    /// with a section `[auth]`
     #[arg(long, env = "CROSSWIRE_AUTH", value_name = "KIND")]
     pub auth: Option<String>,
     /// Allow traffic to this host; needed for every host that is not loopback
@@ -160,8 +164,9 @@ pub(super) struct CheckArgs {
     /// The memory store that is read back, or `none`
     #[arg(short, long, env = "CROSSWIRE_MEMORY", value_name = "URL|none")]
     pub memory: Option<String>,
-    /// The user's credential: `env:NAME`, `file:PATH`, or `dev` for a development token; by
-    /// default `$AUTH_TOKEN`
+    /// The user's credential: `env:NAME`, `file:PATH`, `dev` or `dev-header` for a development
+    /// token, `users:PATH` for a file of users, `config:PATH` for a file with a section `[auth]`;
+    /// by default `$AUTH_TOKEN`
     #[arg(long, value_name = "SOURCE")]
     pub auth: Option<String>,
     /// Allow traffic to this host; needed for every host that is not loopback
@@ -306,6 +311,9 @@ pub(super) struct LabArgs {
     /// Write the log to this file instead of stderr; `-` for stdout
     #[arg(long, value_name = "FILE|-")]
     pub log: Option<PathBuf>,
+    /// Accept JSON web tokens that are signed with a key of this JWKS document; the owner is `oid`
+    #[arg(long, value_name = "FILE")]
+    pub jwks: Option<PathBuf>,
     /// How log lines look: `plain`, or `json` as in production
     #[arg(long, value_name = "FORMAT", value_parser = log_formats())]
     pub log_format: Option<String>,
@@ -315,6 +323,24 @@ pub(super) struct LabArgs {
     /// End when stdin is closed: how a parent process ends its lab
     #[arg(long, hide = true)]
     pub until_stdin_closes: bool,
+}
+
+/// `crosswire auth`.
+#[derive(Debug, Args)]
+pub(super) struct AuthArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: AuthCommand,
+}
+
+/// `crosswire auth …`.
+#[derive(Debug, Subcommand)]
+pub(super) enum AuthCommand {
+    /// Print the JWKS document with the public key of minted tokens, to be published
+    Jwks {
+        /// A scenario, or a file with a section `[auth]`
+        file: String,
+    },
 }
 
 /// `crosswire scenario`.

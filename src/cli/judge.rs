@@ -46,6 +46,10 @@ const LEDGER_CONFLICTS: &str = "ledger_conflicts";
 /// Note of the ledger: can the store list facts? Absent if no store was looked at.
 pub(super) const FACTS_LISTED: &str = "facts_listed";
 
+/// Note of the ledger: how many tokens were issued, renewed, and could not be had. Absent where
+/// none is issued.
+pub(super) const TOKENS: &str = "tokens";
+
 /// Note of the ledger: what was read of the target's logs. Absent without any.
 pub(super) const LOGS: &str = "logs";
 

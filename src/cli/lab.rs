@@ -32,6 +32,7 @@ pub(super) async fn run(args: &LabArgs) -> Result<Exit, Failure> {
         profile: profile.map_err(Failure::usage)?.unwrap_or_default(),
         truth: args.truth.clone(),
         answer_status: args.answer,
+        jwks: args.jwks.clone(),
         log: match args.log.clone() {
             None => LogTarget::Stderr,
             Some(path) if path.as_os_str() == "-" => LogTarget::Stdout,

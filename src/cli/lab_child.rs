@@ -2,7 +2,10 @@
 //!
 //! The rest of Crosswire knows the lab through HTTP only, so that a fault of the one cannot hide a
 //! fault of the other.
-#![expect(clippy::disallowed_methods, reason = "starts the lab's process")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "starts the lab's process and writes its files"
+)]
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -22,6 +25,8 @@ const END_TIMEOUT: Duration = Duration::from_secs(10);
 pub(super) const TRUTH_FILE: &str = "lab-truth.jsonl";
 /// The lab's log in the run's folder.
 const LOG_FILE: &str = "lab.log";
+/// The public keys of minted tokens in the run's folder.
+const KEYS_FILE: &str = "lab-jwks.json";
 
 /// The one line that a lab writes to stdout.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -84,6 +89,20 @@ pub(super) async fn start(
     Ok(LabChild { child, address })
 }
 
+/// The arguments by which a lab learns the public keys of minted tokens, which are put into the
+/// folder; none where there are no keys.
+///
+/// # Errors
+/// They cannot be written.
+pub(super) fn keys(folder: &Path, jwks: Option<String>) -> anyhow::Result<Vec<String>> {
+    let Some(jwks) = jwks else {
+        return Ok(Vec::new());
+    };
+    let path = folder.join(KEYS_FILE);
+    std::fs::write(&path, jwks).context("could not write the public keys for the lab")?;
+    Ok(vec!["--jwks".to_owned(), path.display().to_string()])
+}
+
 /// Where a lab's log is: in the run's folder, if no other place was named.
 pub(super) fn log_path(folder: &Path, log: Option<&Path>) -> PathBuf {
     log.map_or_else(|| folder.join(LOG_FILE), Path::to_path_buf)
@@ -92,7 +111,7 @@ pub(super) fn log_path(folder: &Path, log: Option<&Path>) -> PathBuf {
 /// Removes what a lab wrote into the folder of a run that never began, and then the folder.
 /// Whatever else is in it stays, and the folder with it.
 pub(super) fn discard(folder: &Path) {
-    for name in [TRUTH_FILE, LOG_FILE] {
+    for name in [TRUTH_FILE, LOG_FILE, KEYS_FILE] {
         // What cannot be removed harms nobody.
         let _ = std::fs::remove_file(folder.join(name));
     }

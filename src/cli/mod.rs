@@ -8,9 +8,11 @@ use clap::Parser;
 
 mod args;
 mod assemble;
+mod auth;
 mod check;
 mod clean;
 mod control;
+mod credentials;
 mod exit;
 mod explain;
 mod hosts;
@@ -61,6 +63,7 @@ fn dispatch(cli: &Cli) -> Result<Exit, Failure> {
         Command::Reconcile(args) => judge::reconcile(cli, args),
         Command::Report(args) => judge::report(cli, args),
         Command::Explain(args) => explain::run(args),
+        Command::Auth(args) => auth::run(&args.command),
         Command::Run(args) => runtime()?.block_on(run::run(cli, args)),
         Command::Clean(args) => runtime()?.block_on(clean::run(cli, args)),
         Command::Observe(args) => runtime()?.block_on(observe::run(cli, args)),

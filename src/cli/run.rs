@@ -13,7 +13,6 @@ use crate::auth::TokenSource;
 use crate::clock::RunClock;
 use crate::drive::{self, Collector, CollectorHandle, DriveConfig, DriveEnd, DriveReport};
 use crate::event::{Event, Sink};
-use crate::lab::QuirkKind;
 use crate::ledger::{self, Ledger, Manifest};
 use crate::live::{self, Live, Phase};
 use crate::model::{Micros, RunId, Seed};
@@ -34,7 +33,7 @@ use super::output::{self, Output};
 use super::readback::Fresh;
 use super::signals::{self, Signals};
 use super::watch::{self, Watch, Watched};
-use super::{control, lab, logs, readback, settings};
+use super::{control, credentials, lab, logs, readback, settings};
 
 /// How long the pre-flight waits for the target.
 const PREFLIGHT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -60,8 +59,6 @@ pub(super) struct Prepared {
     pub(super) strangers_key: [u8; 32],
     pub(super) strangers: Strangers,
     pub(super) tokens: TokenSource,
-    /// Has nobody used the target before?
-    target_just_started: bool,
 }
 
 /// Carries the command out.
@@ -118,19 +115,20 @@ pub(super) async fn make_ready(
     run: RunId,
     folder: &Path,
 ) -> Result<(Prepared, Option<LabChild>), Failure> {
+    let tokens = credentials::open(&scenario.target.auth, seed, &args.allow_hosts);
+    let tokens = tokens.map_err(Failure::usage)?;
     let lab = if scenario.target.url.is_none() {
         std::fs::create_dir_all(folder)
             .with_context(|| format!("could not make the run folder {}", folder.display()))?;
-        Some(lab_child::start(&lab::arguments(args), folder, args.lab_log.as_deref()).await?)
+        let mut arguments = lab::arguments(args);
+        arguments.extend(lab_child::keys(folder, tokens.jwks())?);
+        Some(lab_child::start(&arguments, folder, args.lab_log.as_deref()).await?)
     } else {
         None
     };
     let addresses = addresses(&scenario, lab.as_ref())?;
-    let mut prepared = prepare(scenario, seed, run, folder.to_path_buf(), addresses).await?;
-    // An embedded lab is started for its run.
-    let warmed_up = QuirkKind::WarmedUp.name();
-    let was_used = args.lab_quirks.iter().any(|quirk| quirk == warmed_up);
-    prepared.target_just_started = lab.is_some() && !was_used;
+    let folder = folder.to_path_buf();
+    let prepared = prepare((scenario, seed), run, folder, addresses, tokens).await?;
     Ok((prepared, lab))
 }
 
@@ -158,11 +156,11 @@ fn addresses(scenario: &Scenario, lab: Option<&LabChild>) -> anyhow::Result<Addr
 
 /// The pre-flight: nothing has been sent yet but one health check, and reads of the store.
 async fn prepare(
-    scenario: Scenario,
-    seed: Seed,
+    (scenario, seed): (Scenario, Seed),
     run: RunId,
     folder: PathBuf,
     addresses: Addresses,
+    tokens: TokenSource,
 ) -> Result<Prepared, Failure> {
     drive::preflight(
         &addresses.target,
@@ -186,7 +184,6 @@ async fn prepare(
             .map_err(Failure::preflight)?;
         store = Some(client);
     }
-    let tokens = TokenSource::from(scenario.target.auth);
     let plan = Arc::new(Plan::new(scenario, seed));
     let strangers_key = settings::random_key()?;
     Ok(Prepared {
@@ -200,7 +197,6 @@ async fn prepare(
         strangers_key,
         strangers: Strangers::new(strangers_key),
         tokens,
-        target_just_started: false,
     })
 }
 
@@ -229,6 +225,7 @@ async fn carry_out(
     live.phase(Phase::Driving);
     let driven = drive_plan(prepared, &events, &collector, signals).await;
     note_end(&ledger, driven, signals)?;
+    note_tokens(&ledger, &prepared.tokens)?;
     signals.driving_is_over();
     let fresh = beside.finish(driven.ended_at).await;
     if prepared.store.is_some() {
@@ -282,6 +279,21 @@ pub(super) fn note_end(
     ledger.note(judge::DRIVE_ENDED_US, driven.ended_at.0)?;
     ledger.note(judge::DROPPED_ARRIVALS, driven.dropped_arrivals)?;
     ledger.note(judge::BROKEN_SESSIONS, driven.broken_sessions)?;
+    Ok(())
+}
+
+/// Writes down how many tokens were issued, and how often none was.
+fn note_tokens(ledger: &Ledger, tokens: &TokenSource) -> anyhow::Result<()> {
+    if let Some(counts) = tokens.counts() {
+        ledger.note(judge::TOKENS, counts)?;
+        if counts.failed > 0 {
+            output::say_error(&anyhow::anyhow!(
+                "{} attempts to get a token failed, {} succeeded: what was not sent for it is                  recorded as unsent",
+                counts.failed,
+                counts.issued + counts.renewed
+            ));
+        }
+    }
     Ok(())
 }
 
@@ -422,7 +434,8 @@ pub(super) fn drive_config(prepared: &Prepared, collector: &CollectorHandle) -> 
         target: prepared.addresses.target.clone(),
         clock: prepared.clock,
         tokens: prepared.tokens.clone(),
-        target_just_started: prepared.target_just_started,
+        // An embedded lab is started for its run.
+        target_just_started: prepared.plan.scenario().target.url.is_none(),
         unrecorded: collector.failed(),
     }
 }

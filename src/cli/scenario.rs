@@ -6,7 +6,7 @@ use crate::scenario::{self, Overrides};
 
 use super::args::{Cli, ScenarioCommand};
 use super::exit::{Exit, Failure};
-use super::{output, settings};
+use super::{credentials, output, settings};
 
 /// Carries the command out.
 ///
@@ -20,7 +20,9 @@ pub(super) fn run(cli: &Cli, command: &ScenarioCommand) -> Result<Exit, Failure>
         }
         ScenarioCommand::Validate { scenario } => {
             let source = settings::source(scenario).map_err(Failure::usage)?;
+            let asked = credentials::asked(None, Some(&source)).map_err(Failure::usage)?;
             let overrides = Overrides {
+                accounts: asked.accounts,
                 pool: settings::pool(&source).map_err(Failure::usage)?,
                 ..Overrides::default()
             };

@@ -12,7 +12,7 @@ use crate::model::{Seed, UnknownName};
 use crate::scenario::{self, Overrides, PoolText, Scenario, Store};
 
 use super::args::RunArgs;
-use super::hosts;
+use super::{credentials, hosts};
 
 /// Bytes of a scenario file; a larger one is not a scenario.
 const SCENARIO_BYTES_MAX: u64 = 1 << 20;
@@ -123,7 +123,13 @@ pub(super) fn resolve(args: &RunArgs) -> anyhow::Result<Scenario> {
     let fallback = fallback(args.lab_profile.as_deref(), overrides.target.is_some());
     let source = source(args.scenario.as_deref().unwrap_or(fallback))?;
     overrides.pool = pool(&source)?;
-    let scenario = scenario::parse_with(&source.name, &source.text, &source.file, &overrides)?;
+    let asked = credentials::asked(args.auth.as_deref(), Some(&source))?;
+    let is_flagged = asked.settings.is_some();
+    (overrides.auth, overrides.accounts) = (asked.settings, asked.accounts);
+    let mut scenario = scenario::parse_with(&source.name, &source.text, &source.file, &overrides)?;
+    if let Some(folder) = source.folder.filter(|_| !is_flagged) {
+        scenario.target.auth.locate(&folder);
+    }
     check_hosts(&scenario, args)?;
     Ok(scenario)
 }
@@ -171,7 +177,6 @@ pub(super) fn check_hosts(scenario: &Scenario, args: &RunArgs) -> anyhow::Result
 fn overrides(args: &RunArgs) -> anyhow::Result<Overrides> {
     let target = args.target.as_deref();
     let memory = args.memory.as_deref();
-    let auth = args.auth.as_deref();
     let duration = args.duration.as_deref();
     Ok(Overrides {
         users: args.users,
@@ -187,11 +192,7 @@ fn overrides(args: &RunArgs) -> anyhow::Result<Overrides> {
             .map(scenario::read_store)
             .transpose()
             .context("could not use `--memory`")?,
-        auth: auth
-            .map(scenario::read_auth)
-            .transpose()
-            .context("could not use `--auth`")?,
-        pool: None,
+        ..Overrides::default()
     })
 }
 

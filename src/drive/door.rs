@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use hyper::HeaderMap;
 use tokio::time::timeout;
 use url::Url;
 
 use super::PreflightError;
 use super::identity;
-use crate::auth::Secret;
+use crate::auth::{Secret, mask};
 use crate::clock::RunClock;
+use crate::scenario::Target;
 use crate::wire::{Dialer, Endpoint, OpenError, Socket};
 
 /// What a socket does with a credential.
@@ -22,31 +22,36 @@ pub enum VoiceDoor {
 }
 
 /// Opens the voice socket once with this credential, or with none, and closes it again. Nothing
-/// is said.
+/// is said but the credential.
 ///
 /// # Errors
 /// The target cannot be reached.
 pub async fn try_voice_door(
-    target: &Url,
+    (url, target): (&Url, &Target),
     path: &str,
     secret: Option<&Secret>,
     limit: Duration,
 ) -> Result<VoiceDoor, PreflightError> {
-    let endpoint = Endpoint::new(target)?;
+    let endpoint = Endpoint::new(url)?;
     let name = endpoint.to_string();
     let dialer = Dialer::new(endpoint, RunClock::start(), limit, 1);
-    let mut headers = HeaderMap::new();
-    identity::authorize(&mut headers, identity::authorization(secret).as_ref());
-    let mut socket = match Socket::open(&dialer, path, headers, limit).await {
+    let opening = identity::opening(target, path, secret);
+    let mut socket = match Socket::open(&dialer, &opening.path, opening.headers, limit).await {
         Ok(socket) => socket,
         Err(OpenError::Refused { .. }) => return Ok(VoiceDoor::Shut),
         Err(error) => {
             return Err(PreflightError::Unreachable {
                 target: name,
-                reason: error.to_string(),
+                reason: mask(&error.to_string(), secret),
             });
         }
     };
+    if let Some(frame) = opening.first_frame {
+        // Who does not take it says no by closing.
+        let said =
+            async { socket.feed(frame.into()).await.is_ok() && socket.flush().await.is_ok() };
+        said.await;
+    }
     // Some targets agree to the upgrade and close with a reason then.
     let said = timeout(limit, socket.next_text()).await;
     socket.close().await;

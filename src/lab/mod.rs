@@ -89,6 +89,9 @@ pub struct LabConfig {
     pub truth: Option<PathBuf>,
     /// Answer every API request of the backend with this status, health apart.
     pub answer_status: Option<u16>,
+    /// A JWKS document; tokens that are signed with its keys are accepted, and name their owner
+    /// by `oid`.
+    pub jwks: Option<PathBuf>,
     /// Where the log goes.
     pub log: LogTarget,
     /// How its lines look.
@@ -128,11 +131,13 @@ pub enum LabError {
         /// Why not.
         source: io::Error,
     },
-    /// Whoever should have used it before the run could not.
-    #[error("answer somebody before the run: {source}")]
-    WarmUp {
+    /// A document of keys is none.
+    #[error("use the keys in {path}: {reason}", path = path.display())]
+    Keys {
+        /// The file.
+        path: PathBuf,
         /// Why not.
-        source: io::Error,
+        reason: String,
     },
     /// Something could not be written to the end.
     #[error("write the {what}: {source}")]
@@ -170,6 +175,10 @@ pub async fn start(config: LabConfig) -> Result<Lab, LabError> {
             Some(StatusCode::from_u16(status).map_err(|_| LabError::BadStatus { status })?)
         }
     };
+    let keys = match config.jwks {
+        None => engram::Keys::default(),
+        Some(path) => read_keys(path).await?,
+    };
     raise_descriptor_limit();
     let (target_port, memory_port) = ports(config.port)?;
     let (target_listener, target_url) = listen(target_port)?;
@@ -205,6 +214,7 @@ pub async fn start(config: LabConfig) -> Result<Lab, LabError> {
         profile: config.profile,
         restart,
         answer_status,
+        keys,
     }));
     let target = engram::router(Arc::clone(&engram));
     let doors = |listener: TcpListener| {
@@ -215,7 +225,7 @@ pub async fn start(config: LabConfig) -> Result<Lab, LabError> {
         })
     };
     let (target_doors, memory_doors) = (doors(target_listener)?, doors(memory_listener)?);
-    let lab = Lab {
+    Ok(Lab {
         target_url,
         memory_url,
         engram,
@@ -226,32 +236,10 @@ pub async fn start(config: LabConfig) -> Result<Lab, LabError> {
         closing,
         log_end,
         truth_end,
-    };
-    let ready = lab.warm_up().await;
-    ready.map_err(|source| LabError::WarmUp { source })?;
-    Ok(lab)
+    })
 }
 
 impl Lab {
-    /// Has somebody use the backend, if a quirk wants that, until all that this began is over.
-    async fn warm_up(&self) -> io::Result<()> {
-        if !self.engram.is_warmed_up() {
-            return Ok(());
-        }
-        strangers::use_once(&self.target_url).await?;
-        sleep(self.engram.starting()).await;
-        self.background_ends().await;
-        Ok(())
-    }
-
-    /// Waits until no background task runs, but not for ever.
-    async fn background_ends(&self) {
-        let deadline = Instant::now() + BACKGROUND_GRACE;
-        while self.engram.background() > 0 && Instant::now() < deadline {
-            sleep(BACKGROUND_POLL).await;
-        }
-    }
-
     /// Serves until a stop is asked for, lets what was answered be stored, and writes out the
     /// truth and the log.
     ///
@@ -326,6 +314,14 @@ fn listening(address: SocketAddr) -> io::Result<TcpListener> {
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
+}
+
+async fn read_keys(path: PathBuf) -> Result<engram::Keys, LabError> {
+    let read = tokio::fs::read(&path).await;
+    let keys = read
+        .map_err(|error| error.to_string())
+        .and_then(|bytes| engram::Keys::read(&bytes));
+    keys.map_err(|reason| LabError::Keys { path, reason })
 }
 
 async fn open(what: &'static str, path: PathBuf) -> Result<(Lines, LinesEnd), LabError> {

@@ -340,6 +340,7 @@ fn scenario() -> Scenario {
                 health: "/health".into(),
             },
             auth: AuthKind::Dev,
+            socket_token: crate::scenario::TokenPlace::Header,
             expected_owner: PerChannel {
                 chat: owner.clone(),
                 upload: owner.clone(),

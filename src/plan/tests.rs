@@ -29,6 +29,7 @@ fn target() -> Target {
             health: "/health".to_owned(),
         },
         auth: AuthKind::Dev,
+        socket_token: crate::scenario::TokenPlace::Header,
         expected_owner: PerChannel {
             chat: owner.clone(),
             upload: owner.clone(),

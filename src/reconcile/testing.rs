@@ -47,6 +47,7 @@ pub(crate) fn scenario() -> Scenario {
                 health: "/health".to_owned(),
             },
             auth: AuthKind::Dev,
+            socket_token: crate::scenario::TokenPlace::Header,
             expected_owner: PerChannel {
                 chat: template(),
                 upload: template(),

@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::auth::{AuthSettings, OwnerForm};
 use super::error::{BadValue, Problem, nearest, quoted};
-use super::file::{RawFile, RawGroup, RawMemory, RawTarget};
+use super::file::{RawFile, RawGroup, RawMemory, RawOwners, RawTarget};
 use super::overrides::Given;
 use super::read::Reader;
 use super::text::{ExecutorName, ExecutorText, Starts};
 use super::value::Leaf;
 use super::{
-    AuthKind, Connections, Executor, Group, Memory, OwnerTemplate, Paths, Pause, PerChannel,
-    Scenario, SessionSpec, Settle, Store, Target, Timeouts, VoiceSpec,
+    Connections, Executor, Group, Memory, OwnerTemplate, Paths, Pause, PerChannel, Scenario,
+    SessionSpec, Settle, Store, Target, Timeouts, VoiceSpec,
 };
 use crate::model::GroupIx;
 
@@ -68,7 +69,9 @@ impl Reader<'_> {
     /// The scenario without what follows from flags, and what they may decide.
     pub(super) fn file(&mut self, name: &str, raw: &RawFile) -> (Scenario, Given) {
         self.take(&["version"], &raw.version, 1);
-        let target = self.target(&raw.target);
+        let short = self.opt(&["target", "auth"], &raw.target.auth);
+        let auth = self.auth(&raw.auth, short);
+        let target = self.target(&raw.target, auth);
         let (memory, store) = self.memory(&raw.memory);
         let sessions: BTreeMap<&str, SessionSpec> = raw
             .sessions
@@ -80,6 +83,7 @@ impl Reader<'_> {
         let given = Given {
             users,
             store,
+            owners: self.owners(&raw.target.expected_owner),
             pool_file: self.opt(&["users", "pool_file"], &raw.users.pool_file),
         };
         let scenario = Scenario {
@@ -96,7 +100,7 @@ impl Reader<'_> {
         (scenario, given)
     }
 
-    fn target(&mut self, raw: &RawTarget) -> Target {
+    fn target(&mut self, raw: &RawTarget, auth: AuthSettings) -> Target {
         let strings = |words: &[&str]| {
             words
                 .iter()
@@ -106,12 +110,12 @@ impl Reader<'_> {
         let placeholders = strings(&PLACEHOLDERS);
         let apologies = strings(&[APOLOGY]);
         let trigger_words = strings(&TRIGGER_WORDS);
-        let (paths, owner, limits) = (&raw.paths, &raw.expected_owner, &raw.timeouts);
+        let (paths, limits) = (&raw.paths, &raw.timeouts);
         let path = |key| ["target", "paths", key];
-        let expected = |key| ["target", "expected_owner", key];
         let limit = |key| ["target", "timeouts", key];
+        // Follows from the credentials, which flags may change.
         let of_owner = || OwnerTemplate {
-            before: "dev-oid-".to_owned(),
+            before: String::new(),
             after: String::new(),
         };
         let chat = "/api/v1/chat".to_owned();
@@ -126,11 +130,12 @@ impl Reader<'_> {
                 voice: self.take(&path("voice"), &paths.voice, voice),
                 health: self.take(&path("health"), &paths.health, health),
             },
-            auth: self.take(&["target", "auth"], &raw.auth, AuthKind::Dev),
+            auth: auth.kind,
+            socket_token: auth.socket,
             expected_owner: PerChannel {
-                chat: self.take(&expected("chat"), &owner.chat, of_owner()),
-                upload: self.take(&expected("upload"), &owner.upload, of_owner()),
-                voice: self.take(&expected("voice"), &owner.voice, of_owner()),
+                chat: of_owner(),
+                upload: of_owner(),
+                voice: of_owner(),
             },
             placeholders: self.take(&["target", "placeholders"], &raw.placeholders, placeholders),
             timeouts: Timeouts {
@@ -145,6 +150,15 @@ impl Reader<'_> {
                 trigger_words,
             ),
             apologies: self.take(&["target", "apologies"], &raw.apologies, apologies),
+        }
+    }
+
+    fn owners(&mut self, raw: &RawOwners) -> PerChannel<Option<OwnerForm>> {
+        let at = |key| ["target", "expected_owner", key];
+        PerChannel {
+            chat: self.opt(&at("chat"), &raw.chat),
+            upload: self.opt(&at("upload"), &raw.upload),
+            voice: self.opt(&at("voice"), &raw.voice),
         }
     }
 

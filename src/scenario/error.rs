@@ -83,6 +83,16 @@ impl BadValue {
 }
 
 impl Place {
+    /// The same place without what stands there.
+    pub(super) fn hidden(mut self) -> Self {
+        let behind = self.source.chars().skip(self.mark.end);
+        let behind: String = behind.collect();
+        let before: String = self.source.chars().take(self.mark.start).collect();
+        self.mark = self.mark.start..self.mark.start + 3;
+        self.source = format!("{before}***{behind}");
+        self
+    }
+
     /// The place of a byte range of a text. A range that ends behind its first line is cut there.
     pub(super) fn of(text: &str, span: &Range<usize>) -> Self {
         let start = text.floor_char_boundary(span.start);

@@ -9,9 +9,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::text::{
-    Auth, BaseUrl, ChannelText, CheckText, DayText, ExecutorText, FileNames, IdsText, KindText,
-    Line, Name, OwnerText, Path, Pool, SecondText, SessionPath, StartsText, StoreUrl, Template,
-    Texts, TriggerWords,
+    AlgorithmText, Auth, AuthText, BaseUrl, ChannelText, CheckText, Claim, DayText, EndpointText,
+    ExecutorText, FileNames, IdsText, KindText, Line, Name, OwnerText, Path, PlaceText, Pool,
+    SecondText, SecretText, SessionPath, StartsText, StoreUrl, Template, Texts, TriggerWords,
 };
 use super::value::{Counts, Field, Flag, Int, Pauses, Rate, Speed, Time};
 use crate::model::limits::{PLANNED_USERS_MAX, SESSIONS_MAX};
@@ -46,6 +46,8 @@ pub(super) struct RawFile {
     pub(super) users: RawUsers,
     /// The backend under test. Without a URL, here or as a flag, the embedded lab.
     pub(super) target: RawTarget,
+    /// How requests prove who sends them.
+    pub(super) auth: RawAuth,
     /// The memory store that is read back.
     pub(super) memory: RawMemory,
     /// Load groups by name: which sessions start when. At least one.
@@ -95,8 +97,9 @@ pub(super) struct RawAccept {
 pub(super) struct RawTarget {
     /// Base URL of the backend. Default: none, which starts the embedded lab.
     pub(super) url: Field<BaseUrl>,
-    /// How requests prove who sends them: "dev" sends development tokens
-    /// (`Authorization: Bearer dev_<user>_analyst`), "none" sends nothing. Default "dev".
+    /// How requests prove who sends them, where nothing else is to be said of it: "dev" sends
+    /// development tokens (`Authorization: Bearer dev_<user>_analyst`), "dev-header" the same in
+    /// `X-Dev-Token`, "none" sends nothing. Other ways are written in [auth]. Default "dev".
     pub(super) auth: Field<Auth>,
     /// Stand-in users that the target is known to write as. Default: Engram's.
     pub(super) placeholders: Field<Texts>,
@@ -108,10 +111,51 @@ pub(super) struct RawTarget {
     /// Paths below the base URL.
     pub(super) paths: RawPaths,
     /// The owner that the store should name, for each channel: text with one `{user}`, which
-    /// stands for the user's name at the target.
+    /// stands for the user's name at the target, or one `{oid}`, which stands for the owner that
+    /// the user's credential names.
     pub(super) expected_owner: RawOwners,
     /// How long things may take before they are given up as unknown.
     pub(super) timeouts: RawTimeouts,
+}
+
+/// How requests prove who sends them. No secret stands here: `env:NAME` and `file:PATH` say where
+/// it is.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RawAuth {
+    /// "dev" and "dev-header": development tokens. "none": nothing. "shared": one token for
+    /// everybody. "file": a file with a token for each user. "mint": tokens that are signed here.
+    /// "oauth2": tokens that an issuer gives for client ids and secrets.
+    pub(super) kind: Field<AuthText>,
+    /// Where the token is (shared): `env:NAME` or `file:PATH`.
+    pub(super) token: Field<SecretText>,
+    /// The file of users: CSV with a first line of column names, or a JSON object a line. With
+    /// `user` and `token` (file), or `user`, `client_id` and `client_secret` (oauth2), where the
+    /// secret is `env:NAME` or `file:PATH`; and `oid`, if the owner cannot be read in the token.
+    /// Its path is relative to this file.
+    pub(super) file: Field<Name>,
+    /// Where the key is (mint): a private key in PEM, or the secret of HS256.
+    pub(super) key: Field<SecretText>,
+    /// How tokens are signed (mint): "RS256", "ES256" or "HS256"; if nothing is
+    /// said "RS256".
+    pub(super) algorithm: Field<AlgorithmText>,
+    /// What the target finds the key by (mint). Default: the key's thumbprint.
+    pub(super) key_id: Field<Name>,
+    /// How long a token is valid (mint); if nothing is said ten minutes.
+    pub(super) lifetime: Field<Time<1_000>>,
+    /// What tokens say (mint), with `{user}` for the user's name. Default: `oid` and `sub` are
+    /// the user's name. `iat`, `nbf`, `exp` and `jti` are computed.
+    pub(super) claims: BTreeMap<String, Field<Claim>>,
+    /// Where tokens are asked for (oauth2).
+    pub(super) token_url: Field<EndpointText>,
+    /// The scope that is asked for (oauth2). Default: none.
+    pub(super) scope: Field<Name>,
+    /// The audience that is asked for (oauth2). Default: none.
+    pub(super) audience: Field<Name>,
+    /// Where the credential stands when a WebSocket is opened: "header", "query:NAME",
+    /// "subprotocol:NAME" (behind one of this name), or "first-frame:TEXT" with `{token}` in it.
+    /// Default "header".
+    pub(super) socket: Field<PlaceText>,
 }
 
 /// Paths below the base URL.
@@ -241,8 +285,7 @@ pub(super) struct RawSession {
     pub(super) think: Field<Pauses>,
     /// Words of a turn beside its canary (chat, recall), or a range. Default "12..40".
     pub(super) words: Field<Counts<1, WORDS_MAX>>,
-    /// The agent that is asked (chat, recall, voice); `{user}` in it stands for the user, `u7` for
-    /// the eighth, so that each has an agent of their own. Default "elena".
+    /// The agent that is asked (chat, recall, voice). Default "elena".
     pub(super) agent: Field<Name>,
     /// Who names the session (chat): "client", or "server" in its first answer.
     /// Default "client".

@@ -14,6 +14,7 @@ use crate::model::limits::EQUAL_SCANS_MIN;
 use crate::model::{GroupIx, OpKind, Scan, standstill};
 
 mod accept;
+mod auth;
 mod convert;
 mod embedded;
 mod error;
@@ -29,17 +30,18 @@ mod tests;
 mod value;
 
 pub use accept::{Accept, AcceptedOwner, Day, NotADay};
+pub use auth::{
+    Account, Accounts, AuthKind, AuthSettings, ClientCredentials, Mint, SecretRef, Signing,
+    TokenPlace, read_secret_ref,
+};
 pub use embedded::embedded;
 pub use error::{BadValue, Place, Problem, ScenarioError};
 pub use overrides::Overrides;
 pub use pool::{PoolText, fits_dev_token, pool_file};
-pub use read::{decode, parse, parse_with};
+pub use read::{decode, parse, parse_auth, parse_with};
 pub use schema::json_schema;
 pub use text::{read_auth, read_store, read_url};
 pub use value::read_duration;
-
-/// What stands for the user in an agent's id.
-pub const AGENT_USER: &str = "{user}";
 
 /// A valid scenario.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -111,6 +113,9 @@ pub struct Target {
     pub paths: Paths,
     /// How requests prove who sends them.
     pub auth: AuthKind,
+    /// Where the credential stands when a WebSocket is opened.
+    #[serde(default)]
+    pub socket_token: TokenPlace,
     /// The owner that the store should name, for each channel.
     pub expected_owner: PerChannel<OwnerTemplate>,
     /// Stand-in users that the target is known to write as.
@@ -134,16 +139,6 @@ pub struct Paths {
     pub voice: String,
     /// `GET`, answers 200 while the target is up.
     pub health: String,
-}
-
-/// How requests prove who sends them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum AuthKind {
-    /// Engram's development tokens: `Authorization: Bearer dev_<user>_analyst`.
-    Dev,
-    /// No credential at all.
-    None,
 }
 
 /// One value for each channel.
@@ -356,16 +351,6 @@ impl SessionSpec {
             Self::Chat(_) | Self::Recall(_) => OpKind::Chat,
             Self::Upload(_) => OpKind::Upload,
             Self::Voice(_) => OpKind::Voice,
-        }
-    }
-
-    /// The agent that it talks to; [`AGENT_USER`] in it stands for the user.
-    pub fn agent(&self) -> Option<&str> {
-        match self {
-            Self::Chat(spec) => Some(&spec.agent),
-            Self::Voice(spec) => Some(&spec.agent),
-            Self::Recall(spec) => Some(&spec.agent),
-            Self::Upload(_) => None,
         }
     }
 }

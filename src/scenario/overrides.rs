@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use url::Url;
 
+use super::auth::{Accounts, AuthSettings, OwnerForm};
 use super::error::Problem;
-use super::{AuthKind, Executor, Group, PoolText, Scenario, Store, pool};
+use super::{Executor, Group, PerChannel, PoolText, Scenario, Store, TokenPlace, auth, pool};
 use crate::model::limits::{PLANNED_USERS_MAX, SESSIONS_MAX};
 
 /// Values of flags; `None` leaves the scenario's.
@@ -23,7 +24,9 @@ pub struct Overrides {
     /// The store.
     pub memory: Option<Store>,
     /// How requests prove who sends them.
-    pub auth: Option<AuthKind>,
+    pub auth: Option<AuthSettings>,
+    /// Whom there are credentials for, where a file says it.
+    pub accounts: Option<Accounts>,
     /// What the scenario's file of pooled users holds, where it names one.
     pub pool: Option<PoolText>,
 }
@@ -37,6 +40,8 @@ pub(super) struct Given {
     pub(super) store: Option<Store>,
     /// `users.pool_file`.
     pub(super) pool_file: Option<String>,
+    /// `target.expected_owner`.
+    pub(super) owners: PerChannel<Option<OwnerForm>>,
 }
 
 /// Applies the flags and fills in what follows from the rest.
@@ -49,8 +54,11 @@ pub(super) fn resolve(
     if let Some(url) = &overrides.target {
         scenario.target.url = Some(url.clone());
     }
-    if let Some(auth) = overrides.auth {
-        scenario.target.auth = auth;
+    if let Some(auth) = &overrides.auth {
+        scenario.target.auth = auth.kind.clone();
+        if auth.socket != TokenPlace::Header {
+            scenario.target.socket_token = auth.socket.clone();
+        }
     }
     let store = overrides.memory.as_ref().or(given.store.as_ref());
     problems.extend(set_store(&mut scenario, store));
@@ -61,6 +69,7 @@ pub(super) fn resolve(
         problems.extend(set_duration(&mut scenario.groups, duration));
     }
     problems.extend(pool::resolve(&mut scenario, given, overrides));
+    problems.extend(auth::resolve(&mut scenario, given, overrides));
     scenario.users = overrides
         .users
         .or(given.users)
@@ -68,7 +77,8 @@ pub(super) fn resolve(
             0 => users_of(&scenario.groups),
             pooled => u32::try_from(pooled).unwrap_or(u32::MAX),
         });
-    problems.extend(pool::check_count(&scenario));
+    problems
+        .extend(auth::check_count(&scenario, overrides).or_else(|| pool::check_count(&scenario)));
     if !(1..=PLANNED_USERS_MAX).contains(&scenario.users) {
         let allowed = format!("a whole number from 1 to {PLANNED_USERS_MAX}");
         problems.push(flag("--users", scenario.users, "out of bounds", &allowed));

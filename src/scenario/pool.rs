@@ -8,9 +8,9 @@ use std::collections::BTreeSet;
 use toml::Value;
 use toml::de::DeTable;
 
+use super::Scenario;
 use super::error::{BadValue, Place, Problem, quoted};
 use super::overrides::{Given, Overrides};
-use super::{AuthKind, Scenario};
 use crate::model::limits::PLANNED_USERS_MAX;
 use crate::model::{OpKind, RunId, UserIx};
 
@@ -179,7 +179,7 @@ fn check(names: Vec<&str>) -> Result<Vec<String>, BadValue> {
 
 /// Development tokens are cut at underscores and name their user literally.
 fn unfit_for_tokens(scenario: &Scenario) -> Option<Problem> {
-    let dev = scenario.target.auth == AuthKind::Dev;
+    let dev = scenario.target.auth.is_dev();
     let unfit = scenario
         .pool
         .iter()

@@ -9,10 +9,12 @@ use toml::de::{DeTable, DeValue};
 use toml::{Spanned, Value};
 
 use super::Scenario;
+use super::auth::{AuthSettings, SHOWN_CHARS_MAX};
 use super::error::{BadValue, Place, Problem, ScenarioError, quoted};
 use super::file::RawFile;
 use super::overrides::{Overrides, resolve};
 use super::schema::{KeyFault, wrong_keys};
+use super::text::AuthName;
 use super::value::{Field, Leaf};
 
 /// Reads a scenario file.
@@ -61,6 +63,44 @@ pub fn parse_with(
         return Err(failed(reader.problems));
     }
     resolve(scenario, &given, overrides).map_err(failed)
+}
+
+/// Reads the section `[auth]` of a file that may hold nothing else.
+///
+/// # Errors
+/// Everything that is wrong with it, or that there is none.
+pub fn parse_auth(text: &str, file: &str) -> Result<AuthSettings, ScenarioError> {
+    let failed = |problems| ScenarioError {
+        file: file.to_owned(),
+        problems,
+    };
+    let tree = DeTable::parse(text).map_err(|error| failed(vec![toml_problem(text, &error)]))?;
+    let tree = tree.get_ref();
+    let wrong = wrong_keys(tree).into_iter().map(|wrong| {
+        let place = Some(Place::of(text, &wrong.span));
+        key_problem(place, &dotted(&wrong.path), wrong.fault)
+    });
+    let wrong: Vec<Problem> = wrong.collect();
+    if !wrong.is_empty() {
+        return Err(failed(wrong));
+    }
+    let raw: RawFile =
+        toml::from_str(text).map_err(|error| failed(vec![value_problem(text, &error)]))?;
+    let mut reader = Reader {
+        text,
+        tree,
+        problems: Vec::new(),
+    };
+    let short = reader.opt(&["target", "auth"], &raw.target.auth);
+    if raw.auth.kind.value.is_none() && short.is_none() {
+        reader.need(&["auth", "kind"], &raw.auth.kind, AuthName::Dev);
+    }
+    let settings = reader.auth(&raw.auth, short);
+    if reader.problems.is_empty() {
+        Ok(settings)
+    } else {
+        Err(failed(reader.problems))
+    }
 }
 
 /// The text of a scenario file.
@@ -154,8 +194,11 @@ impl Reader<'_> {
         let span = self.span(path);
         let written = span.as_ref().and_then(|span| self.text.get(span.clone()));
         let written = written.filter(|_| !self.is_section(path));
+        let hidden = may_be_secret(path, written);
+        let written = written.filter(|_| !hidden);
+        let place = span.as_ref().map(|span| Place::of(self.text, span));
         self.problems.push(Problem {
-            place: span.as_ref().map(|span| Place::of(self.text, span)),
+            place: place.map(|place| if hidden { place.hidden() } else { place }),
             key: Some(dotted(path)),
             value: written.map(quoted),
             what: bad.what,
@@ -185,6 +228,16 @@ impl Reader<'_> {
             };
         }
         Some(item)
+    }
+}
+
+/// May somebody have written a credential where only its place belongs?
+fn may_be_secret(path: &[&str], written: Option<&str>) -> bool {
+    let is_long = written.is_some_and(|text| text.chars().count() > SHOWN_CHARS_MAX);
+    match path {
+        ["auth", "token" | "key"] => true,
+        ["auth", "kind"] | ["target", "auth"] => is_long,
+        _ => false,
     }
 }
 

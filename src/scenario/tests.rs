@@ -137,7 +137,7 @@ fn wrong_keys() {
     check(
         &error_above("colour = 1"),
         (2, 1),
-        &["allowed: accept, description, disturbances, load, memory, sessions"],
+        &["allowed: accept, auth, description, disturbances, load, memory, sessions"],
     );
     check(
         &error_above("users = 5"),
@@ -275,7 +275,7 @@ fn wrong_choices() {
     check(
         &error_above("[target]\nauth = \"jwt\""),
         (3, 8),
-        &["allowed: dev, none"],
+        &["allowed: dev, dev-header, none"],
     );
     let undefined = error_of("session = \"chat\"", "session = \"chats\"");
     check(
@@ -666,5 +666,170 @@ proptest! {
         if let Ok(text) = decode(&bytes, "x.toml") {
             let _ = parse("x", text, "x.toml");
         }
+    }
+}
+
+/// Parses the good file with lines behind it, and with accounts where some are given.
+fn with_auth(lines: &str, accounts: &[(&str, Option<&str>)]) -> Result<Scenario, String> {
+    let accounts = accounts.iter().map(|(user, oid)| Account {
+        user: (*user).to_owned(),
+        oid: oid.map(str::to_owned),
+    });
+    let accounts: Vec<Account> = accounts.collect();
+    let overrides = Overrides {
+        accounts: (!accounts.is_empty()).then(|| Accounts {
+            file: "users.csv".to_owned(),
+            accounts,
+        }),
+        ..Overrides::default()
+    };
+    let text = format!("{GOOD}{lines}");
+    parse_with("x", &text, "x.toml", &overrides).map_err(|error| error.to_string())
+}
+
+#[test]
+fn owners_follow_from_the_credentials() {
+    let mint = "[auth]\nkind = \"mint\"\nkey = \"env:K\"\n[auth.claims]\noid = \"o-{user}-x\"\n";
+    let owners = "[target.expected_owner]\nchat = \"a-{oid}-b\"\nvoice = \"v-{user}\"\n";
+    for (lines, chat, upload, voice) in [
+        ("", "dev-oid-u", "dev-oid-u", "dev-oid-u"),
+        (owners, "a-dev-oid-u-b", "dev-oid-u", "v-u"),
+        (mint, "o-u-x", "o-u-x", "o-u-x"),
+        (&format!("{mint}{owners}"), "a-o-u-x-b", "o-u-x", "v-u"),
+        ("[auth]\nkind = \"mint\"\nkey = \"env:K\"\n", "u", "u", "u"),
+    ] {
+        let expected = with_auth(lines, &[]).unwrap().target.expected_owner;
+        let got = [&expected.chat, &expected.upload, &expected.voice];
+        assert_eq!(
+            got.map(|form| form.owner("u")),
+            [chat, upload, voice],
+            "{lines}"
+        );
+    }
+}
+
+#[test]
+fn users_with_credentials_are_the_pool() {
+    let file = "[auth]\nkind = \"file\"\nfile = \"users.csv\"\n";
+    let by_user = format!("{file}[target.expected_owner]\nchat = \"x-{{user}}\"\n");
+    let pool = format!("{file}[users]\npool = [\"b\", \"1\"]\n");
+    let known = [("a", Some("1")), ("b", Some("2")), ("c", Some("3"))];
+    let pool_of = |lines: &str| with_auth(lines, &known).unwrap().pool;
+    assert_eq!(pool_of(file), ["1", "2", "3"]);
+    assert_eq!(pool_of(&by_user), ["a", "b", "c"]);
+    assert_eq!(pool_of(&pool), ["2", "1"]);
+    let opaque = [("a", None), ("b", None)];
+    assert_eq!(with_auth(file, &opaque).unwrap().pool, ["a", "b"]);
+
+    let by_oid = format!("{file}[target.expected_owner]\nchat = \"{{oid}}\"\n");
+    let many = format!("{file}[users]\ncount = 4\n");
+    let mixed = format!("{by_user}upload = \"{{oid}}\"\n");
+    for (lines, accounts, what) in [
+        (
+            by_oid.as_str(),
+            &opaque[..],
+            "the credential of `a` names no owner",
+        ),
+        (
+            &many,
+            &known,
+            "`users.count = 4`: there are more users than credentials",
+        ),
+        (&many, &known, "add users to users.csv"),
+        (&mixed, &known, "some owners are named by `{user}`"),
+        (
+            &pool,
+            &opaque,
+            "1 of the pooled users have no credential there, such as `1`",
+        ),
+        (file, &[], "the file of credentials was not read"),
+    ] {
+        let error = with_auth(lines, accounts).unwrap_err();
+        assert!(error.contains(what), "{what}\n{error}");
+    }
+}
+
+#[test]
+fn a_shared_credential_is_everybodys_stand_in() {
+    let shared = "[auth]\nkind = \"shared\"\ntoken = \"env:T\"\n";
+    let scenario = with_auth(shared, &[("", Some("svc-1"))]).unwrap();
+    assert!(scenario.target.placeholders.contains(&"svc-1".to_owned()));
+    let by_oid = format!("{shared}[target.expected_owner]\nchat = \"{{oid}}\"\n");
+    let error = with_auth(&by_oid, &[("", Some("svc-1"))]).unwrap_err();
+    assert!(error.contains("the same `{oid}` for all users"), "{error}");
+}
+
+#[test]
+fn what_is_wrong_with_credentials_is_told_and_no_secret_repeated() {
+    for (lines, what) in [
+        (
+            "[auth]\nkind = \"jwt\"\n",
+            "`auth.kind = \"jwt\"`: unknown way to authenticate",
+        ),
+        ("[auth]\ntoken = \"env:T\"\n", "[auth] has no `kind`"),
+        ("[auth]\nkind = \"shared\"\n", "`token` is missing"),
+        (
+            "[auth]\nkind = \"shared\"\ntoken = \"hush\"\n",
+            "not the place of a secret",
+        ),
+        (
+            "[auth]\nkind = \"mint\"\nkey = \"-----BEGIN hush\"\n",
+            "allowed: \"env:NAME\"",
+        ),
+        (
+            "[auth]\nkind = \"dev\"\nfile = \"a\"\n",
+            "`dev` has no `file`",
+        ),
+        (
+            "[auth]\nkind = \"mint\"\nkey = \"env:K\"\n[auth.claims]\noid = \"all\"\n",
+            "the claim does not name the user",
+        ),
+        (
+            "[auth]\nkind = \"mint\"\nkey = \"env:K\"\n[auth.claims]\nexp = 1\n",
+            "this claim is computed",
+        ),
+        (
+            "[auth]\nkind = \"oauth2\"\nfile = \"f\"\ntoken_url = \"x\"\n",
+            "`auth.token_url = \"x\"`: not a URL",
+        ),
+        (
+            "[auth]\nkind = \"dev\"\n[target]\nauth = \"dev\"\n",
+            "one of `target.auth`",
+        ),
+        (
+            "[auth]\nkind = \"dev\"\nsocket = \"cookie\"\n",
+            "not a place for a credential",
+        ),
+        (
+            "[target]\nauth = \"hush-hush-hush-hush-hush\"\n",
+            "unknown way to authenticate",
+        ),
+        (
+            "[auth]\nkind = \"none\"\n[target.expected_owner]\nchat = \"{oid}\"\n",
+            "nobody knows what `{oid}` is",
+        ),
+    ] {
+        let error = with_auth(lines, &[]).unwrap_err();
+        assert!(error.contains(what), "{what}\n{error}");
+        assert!(!error.contains("hush"), "{error}");
+    }
+}
+
+#[test]
+fn a_file_may_hold_nothing_but_credentials() {
+    let text = "[auth]\nkind = \"shared\"\ntoken = \"file:t\"\nsocket = \"query:token\"\n";
+    let settings = parse_auth(text, "a.toml").unwrap();
+    assert_eq!(
+        settings.kind,
+        AuthKind::Shared(SecretRef::File("t".to_owned()))
+    );
+    assert_eq!(settings.socket, TokenPlace::Query("token".to_owned()));
+    for (text, what) in [
+        ("", "`kind` is missing"),
+        ("[auth]\nknd = \"dev\"\n", "unknown key `auth.knd`"),
+        ("[auth\n", "not valid TOML"),
+    ] {
+        let error = parse_auth(text, "a.toml").unwrap_err().to_string();
+        assert!(error.contains(what), "{error}");
     }
 }

@@ -10,8 +10,8 @@ use url::Url;
 use super::error::{BadValue, nearest, quoted};
 use super::value::Leaf;
 use super::{
-    AcceptedOwner, AuthKind, Day, FileName, OwnerTemplate, SecondUser, SessionIds, Store, accept,
-    pool,
+    AcceptedOwner, AuthKind, Day, FileName, SecondUser, SecretRef, SessionIds, Signing, Store,
+    TokenPlace, accept, auth, pool,
 };
 use crate::model::{Code, OpKind};
 
@@ -65,12 +65,25 @@ pub fn read_store(text: &str) -> Result<Store, BadValue> {
     })
 }
 
-/// Reads how requests prove who sends them: `dev` or `none`.
+/// Reads how requests prove who sends them, as it is given by a flag: `dev`, `dev-header`, `none`,
+/// a shared token as `env:NAME` or `file:PATH`, or `users:PATH` for a file of users and tokens.
 ///
 /// # Errors
-/// The text is neither.
+/// The text is none of it. It is not repeated: it may be a credential.
 pub fn read_auth(text: &str) -> Result<AuthKind, BadValue> {
-    choose(text, "way to authenticate", Auth::CHOICES)
+    const ALLOWED: &str = "dev, dev-header, none, env:NAME, file:PATH, users:PATH, config:PATH";
+    match text.split_once(':') {
+        Some(("env" | "file", _)) => auth::read_secret_ref(text).map(AuthKind::Shared),
+        Some(("users", path)) => read_name(path).map(AuthKind::File),
+        Some(_) | None => choose(text, "way to authenticate", Auth::CHOICES).map_err(|mut bad| {
+            ALLOWED.clone_into(&mut bad.allowed);
+            if text.chars().count() <= auth::SHOWN_CHARS_MAX {
+                bad
+            } else {
+                bad.help("a credential itself would be seen in the list of processes")
+            }
+        }),
+    }
 }
 
 /// Declares a kind of value that is written as text: its type, how it is read, its schema.
@@ -124,7 +137,30 @@ text_leaf!(
     StoreUrl -> Store, read_store, {"type": "string", "pattern": "^(none|https?://.+)$"});
 text_leaf!(
     /// How requests prove who sends them.
-    Auth -> AuthKind, read_auth, {"type": "string", "enum": ["dev", "none"]});
+    Auth -> AuthKind, |text| choose(text, "way to authenticate", Auth::CHOICES),
+    {"type": "string", "enum": ["dev", "dev-header", "none"]});
+text_leaf!(
+    /// How requests prove who sends them, by name.
+    AuthText -> AuthName,
+    |text| choose(text, "way to authenticate", AuthText::CHOICES),
+    {"type": "string", "enum": ["dev", "dev-header", "none", "shared", "file", "mint", "oauth2"]});
+text_leaf!(
+    /// Where a secret is.
+    SecretText -> SecretRef, auth::read_secret_ref,
+    {"type": "string", "pattern": "^(env|file):.+$"});
+text_leaf!(
+    /// How tokens are signed.
+    AlgorithmText -> Signing,
+    |text| choose(text, "way to sign", AlgorithmText::CHOICES),
+    {"type": "string", "enum": ["RS256", "ES256", "HS256"]});
+text_leaf!(
+    /// The URL of an issuer's token endpoint.
+    EndpointText -> String, |text| read_url(text).map(|url| url.to_string()),
+    {"type": "string", "format": "uri", "pattern": "^https?://"});
+text_leaf!(
+    /// Where a credential stands when a WebSocket is opened.
+    PlaceText -> TokenPlace, auth::read_place,
+    {"type": "string", "pattern": "^(header|query:.+|subprotocol:.+|first-frame:.+)$"});
 text_leaf!(
     /// A load group's executor.
     ExecutorText -> ExecutorName,
@@ -154,8 +190,9 @@ text_leaf!(
     /// What uploaded files are called.
     FileNames -> FileName, read_file_name, {"type": "string", "pattern": "^(unique|same:.+)$"});
 text_leaf!(
-    /// An owner with exactly one `{user}`.
-    Template -> OwnerTemplate, read_template, {"type": "string", "pattern": r"\{user\}"});
+    /// An owner with exactly one `{user}` or `{oid}`.
+    Template -> auth::OwnerForm, auth::read_owner_form,
+    {"type": "string", "pattern": r"\{(user|oid)\}"});
 text_leaf!(
     /// A path.
     Path -> String, |text| read_path(text, 0), {"type": "string", "pattern": "^/"});
@@ -227,6 +264,18 @@ pub(super) enum KindName {
     Recall,
 }
 
+/// The ways to authenticate by name, before their keys are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum AuthName {
+    Dev,
+    DevHeader,
+    None,
+    Shared,
+    File,
+    Mint,
+    Oauth2,
+}
+
 /// When the virtual users of a group begin their next session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Starts {
@@ -237,7 +286,38 @@ pub(super) enum Starts {
 }
 
 impl Auth {
-    const CHOICES: &[(&str, AuthKind)] = &[("dev", AuthKind::Dev), ("none", AuthKind::None)];
+    const CHOICES: &[(&str, AuthKind)] = &[
+        ("dev", AuthKind::Dev),
+        ("dev-header", AuthKind::DevHeader),
+        ("none", AuthKind::None),
+    ];
+}
+
+impl AuthText {
+    /// Every way to authenticate and its name.
+    pub(super) const CHOICES: &[(&str, AuthName)] = &[
+        ("dev", AuthName::Dev),
+        ("dev-header", AuthName::DevHeader),
+        ("none", AuthName::None),
+        ("shared", AuthName::Shared),
+        ("file", AuthName::File),
+        ("mint", AuthName::Mint),
+        ("oauth2", AuthName::Oauth2),
+    ];
+
+    /// All names.
+    pub(super) fn names() -> String {
+        let names: Vec<&str> = Self::CHOICES.iter().map(|(name, _)| *name).collect();
+        names.join(", ")
+    }
+}
+
+impl AlgorithmText {
+    const CHOICES: &[(&str, Signing)] = &[
+        ("RS256", Signing::Rs256),
+        ("ES256", Signing::Es256),
+        ("HS256", Signing::Hs256),
+    ];
 }
 
 impl ExecutorText {
@@ -314,6 +394,35 @@ impl JsonSchema for Texts {
     }
 }
 
+/// What a claim of a token says.
+#[derive(Debug)]
+pub(super) struct Claim;
+
+impl Leaf for Claim {
+    type Out = serde_json::Value;
+
+    fn read(value: &Value) -> Result<serde_json::Value, BadValue> {
+        auth::read_claim(value)
+    }
+}
+
+impl JsonSchema for Claim {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Claim".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "What the claim of this name says.",
+            "type": ["string", "integer", "boolean", "array"],
+        })
+    }
+}
+
 /// A list of lower-case words.
 #[derive(Debug)]
 pub(super) struct TriggerWords;
@@ -358,9 +467,9 @@ impl JsonSchema for TriggerWords {
 }
 
 /// The value of the choice that a text names.
-fn choose<T: Copy>(text: &str, noun: &str, choices: &[(&str, T)]) -> Result<T, BadValue> {
+fn choose<T: Clone>(text: &str, noun: &str, choices: &[(&str, T)]) -> Result<T, BadValue> {
     if let Some((_, value)) = choices.iter().find(|(name, _)| *name == text) {
-        return Ok(*value);
+        return Ok(value.clone());
     }
     let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
     let bad = BadValue::new(format!("unknown {noun}"), names.join(", "));
@@ -395,24 +504,6 @@ fn read_file_name(text: &str) -> Result<FileName, BadValue> {
         return Err(BadValue::new("not a file name", allowed));
     }
     Ok(FileName::Same(name.to_owned()))
-}
-
-fn read_template(text: &str) -> Result<OwnerTemplate, BadValue> {
-    let bad = |what: &str| {
-        let allowed = "text with exactly one {user}, such as \"dev-oid-{user}\"";
-        Err(BadValue::new(what, allowed))
-    };
-    let Some((before, after)) = text.split_once("{user}") else {
-        return bad("the template has no {user}");
-    };
-    if after.contains("{user}") {
-        return bad("the template has more than one {user}");
-    }
-    read_name(text)?;
-    Ok(OwnerTemplate {
-        before: before.to_owned(),
-        after: after.to_owned(),
-    })
 }
 
 fn read_path(text: &str, sessions: usize) -> Result<String, BadValue> {

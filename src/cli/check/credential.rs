@@ -1,20 +1,17 @@
 //! Whose credential is this? One of another user would prove nothing of the one that is checked.
-#![expect(clippy::disallowed_methods, reason = "reads a credential's file")]
+#![expect(clippy::disallowed_methods, reason = "reads a credential's variable")]
 
-use anyhow::{Context, bail};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::Deserialize;
+use anyhow::{Context as _, bail};
 
-use crate::auth::Secret;
+use crate::auth::{self, Secret};
+use crate::cli::credentials::{self, Asked};
+use crate::scenario::AuthKind;
 
 /// Where a credential is looked for first.
 const VARIABLE: &str = "AUTH_TOKEN";
-/// Bytes of a credential's file.
-const TOKEN_BYTES_MAX: u64 = 64 * 1024;
 
 /// How the checked user proves who they are.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Credential {
     /// By a development token that is made here.
     Made,
@@ -22,25 +19,22 @@ pub(super) enum Credential {
     Dev(Secret),
     /// By a JSON web token that was given; its owner is its `oid`.
     Jwt(Secret),
+    /// As a file says, or a kind that has a credential for every user.
+    Configured(Asked),
 }
 
 impl Credential {
     /// The one that was given.
     pub(super) fn secret(&self) -> Option<Secret> {
         match self {
-            Self::Made => None,
+            Self::Made | Self::Configured(_) => None,
             Self::Dev(secret) | Self::Jwt(secret) => Some(secret.clone()),
         }
     }
 }
 
-#[derive(Deserialize)]
-struct Claims {
-    oid: Option<String>,
-}
-
-/// The credential of a user: `dev`, `env:NAME` or `file:PATH`; by default `$AUTH_TOKEN`, else,
-/// for the embedded lab, one that is made.
+/// The credential of a user, as `--auth` says; by default `$AUTH_TOKEN`, else, for the embedded
+/// lab, one that is made.
 ///
 /// # Errors
 /// There is none, or it is not this user's.
@@ -52,16 +46,19 @@ pub(super) fn of(
     let from_env = |name: &str| std::env::var(name).ok().filter(|token| !token.is_empty());
     let token = match asked {
         Some("dev") => return Ok(Credential::Made),
-        Some(asked) => {
-            if let Some(name) = asked.strip_prefix("env:") {
-                from_env(name).with_context(|| format!("could not use ${name}: it is not set"))?
-            } else if let Some(path) = asked.strip_prefix("file:") {
-                read(path)?
-            } else {
-                bail!(
-                    "could not use `--auth`: give `dev`, `env:NAME` or `file:PATH`; a token itself \
-                     would be seen in the list of processes"
-                );
+        Some(flag) => {
+            let asked = credentials::asked(Some(flag), None)?;
+            match asked.settings.as_ref().map(|settings| &settings.kind) {
+                Some(AuthKind::Shared(place)) => credentials::secret(place)?.expose().to_owned(),
+                Some(
+                    AuthKind::Dev
+                    | AuthKind::DevHeader
+                    | AuthKind::None
+                    | AuthKind::File(_)
+                    | AuthKind::Mint(_)
+                    | AuthKind::Oauth2(_),
+                )
+                | None => return Ok(Credential::Configured(asked)),
             }
         }
         None => match from_env(VARIABLE) {
@@ -76,38 +73,29 @@ pub(super) fn of(
     whose(token.trim(), user_id)
 }
 
-fn read(path: &str) -> anyhow::Result<String> {
-    let what = || format!("could not read the credential in {path}");
-    let size = std::fs::metadata(path).with_context(what)?.len();
-    if size > TOKEN_BYTES_MAX {
-        bail!("could not read the credential in {path}: it has more than {TOKEN_BYTES_MAX} bytes");
-    }
-    std::fs::read_to_string(path).with_context(what)
-}
-
 /// Takes a token if it is this user's. What it says is shown, never the token.
 fn whose(token: &str, user_id: &str) -> anyhow::Result<Credential> {
-    let secret = || Secret::new(token.to_owned());
-    if token.starts_with("dev_") {
-        let user = token.split('_').nth(1).unwrap_or_default();
-        if user != user_id {
-            bail!("the development token is that of user `{user}`, not of `{user_id}`");
+    let secret = Secret::new(token.to_owned());
+    let claims = auth::read_claims(&secret);
+    auth::usable(user_id, &secret).context("could not begin")?;
+    match (claims.dev_user, claims.owner) {
+        (Some(user), _) if user == user_id => Ok(Credential::Dev(secret)),
+        (Some(user), _) => {
+            bail!("the development token is that of user `{user}`, not of `{user_id}`")
         }
-        return Ok(Credential::Dev(secret()));
-    }
-    let claims = token.split('.').nth(1).and_then(|claims| {
-        let json = URL_SAFE_NO_PAD.decode(claims.trim_end_matches('=')).ok()?;
-        serde_json::from_slice::<Claims>(&json).ok()
-    });
-    match claims.and_then(|claims| claims.oid) {
-        Some(oid) if oid == user_id => Ok(Credential::Jwt(secret())),
-        Some(oid) => bail!("the token's `oid` is `{oid}`, not `{user_id}`"),
-        None => bail!("the token names no user: neither a development token nor one with an `oid`"),
+        (None, Some(oid)) if oid == user_id => Ok(Credential::Jwt(secret)),
+        (None, Some(oid)) => bail!("the token's `oid` is `{oid}`, not `{user_id}`"),
+        (None, None) => {
+            bail!("the token names no user: neither a development token nor one with an `oid`")
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
     use super::*;
 
     fn jwt(claims: &str) -> String {

@@ -101,7 +101,8 @@ pub(super) async fn run(cli: &Cli, args: &CheckArgs) -> Result<Exit, Failure> {
     let credential = credential.map_err(Failure::usage)?;
     let run_args = run_args(args);
     let background = scenario::background(args);
-    let scenario = scenario::of(args, &credential, background).map_err(Failure::usage)?;
+    let secret = credential.secret();
+    let scenario = scenario::of(args, credential, background).map_err(Failure::usage)?;
     settings::check_hosts(&scenario, &run_args).map_err(Failure::usage)?;
     if args.print_curl {
         output::print(&curl::steps(&scenario, &args.user_id, &args.tests()))?;
@@ -113,7 +114,6 @@ pub(super) async fn run(cli: &Cli, args: &CheckArgs) -> Result<Exit, Failure> {
     let seed = settings::seed(&run_args)?;
     let made = run::make_ready(&run_args, scenario, seed, run, &folder).await;
     let (mut prepared, lab) = made?;
-    let secret = credential.secret();
     if let Some(secret) = &secret
         && background == 0
     {
@@ -221,6 +221,7 @@ async fn doors(prepared: &Prepared, args: &CheckArgs) -> Vec<String> {
         (None, "without a token"),
     ] {
         let target = prepared.target();
+        let target = (target, &prepared.plan.scenario().target);
         match drive::try_voice_door(target, &path, secret, DOOR_LIMIT).await {
             Ok(VoiceDoor::Shut) | Err(_) => {}
             Ok(VoiceDoor::Open) => let_in.push(format!("the voice socket opens {what}")),

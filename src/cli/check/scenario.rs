@@ -11,6 +11,7 @@ use crate::scenario::{self, Overrides, Scenario};
 
 use super::credential::Credential;
 use crate::cli::args::CheckArgs;
+use crate::cli::credentials::Asked;
 use crate::cli::hosts;
 
 /// Other users that are at work where a fault needs two.
@@ -39,10 +40,18 @@ pub(super) fn background(args: &CheckArgs) -> u32 {
 /// The user cannot be named so, or an address is none.
 pub(super) fn of(
     args: &CheckArgs,
-    credential: &Credential,
+    credential: Credential,
     background: u32,
 ) -> anyhow::Result<Scenario> {
-    let text = text(args, credential, background);
+    let mut text = text(args, background);
+    let mut asked = Asked::default();
+    match credential {
+        Credential::Made | Credential::Dev(_) => {}
+        Credential::Jwt(_) => text.push_str(
+            "[target.expected_owner]\nchat = \"{user}\"\nupload = \"{user}\"\nvoice = \"{user}\"\n",
+        ),
+        Credential::Configured(configured) => asked = configured,
+    }
     let overrides = Overrides {
         target: args
             .target
@@ -55,13 +64,15 @@ pub(super) fn of(
             .map(scenario::read_store)
             .transpose()
             .context("could not use `--memory`")?,
+        auth: asked.settings,
+        accounts: asked.accounts,
         ..Overrides::default()
     };
     let parsed = scenario::parse_with("check", &text, "check.toml (embedded)", &overrides);
     parsed.with_context(|| format!("could not check user `{}`", args.user_id))
 }
 
-fn text(args: &CheckArgs, credential: &Credential, background: u32) -> String {
+fn text(args: &CheckArgs, background: u32) -> String {
     let users = background + 1;
     let (sessions, steps) = if background == 0 {
         (1, "1")
@@ -76,11 +87,6 @@ fn text(args: &CheckArgs, credential: &Credential, background: u32) -> String {
          [users]\ncount = {users}\npool = {}\n",
         json!(pool)
     );
-    if matches!(credential, Credential::Jwt(_)) {
-        text.push_str(
-            "[target.expected_owner]\nchat = \"{user}\"\nupload = \"{user}\"\nvoice = \"{user}\"\n",
-        );
-    }
     if args.target.is_none() {
         text.push_str(
             "[memory.settle]\ntask_limit = \"200ms\"\ndeadline = \"5s\"\npause = \"250ms\"\n",

@@ -297,6 +297,8 @@ impl Context<'_> {
             detail: said,
             bleed,
         } = done.judged;
+        // A session that the target names after the credential must not be kept so.
+        let server_session = server_session.map(|name| self.masked(step, &name));
         let completion = Completion {
             op: step.op,
             completed: done.completed,
@@ -317,10 +319,8 @@ impl Context<'_> {
 
     /// What the target says may repeat the credential that it was sent.
     fn masked(&self, step: &Step, text: &str) -> String {
-        let credential = self
-            .sender(step)
-            .and_then(|sender| sender.credential.as_ref());
-        auth::mask(text, credential)
+        let credential = self.sender(step).and_then(Sender::credential);
+        auth::mask(text, credential.as_ref())
     }
 
     /// Tells that an answer to this user held a canary of another.
@@ -355,6 +355,28 @@ impl Context<'_> {
         Ok(())
     }
 
+    /// Sees to it that a step is sent with a credential that is valid.
+    ///
+    /// # Errors
+    /// There is none any more: what the step came to.
+    async fn renew(&self, step: &Step) -> Result<(), Done> {
+        let Some(sender) = self.sender(step) else {
+            return Ok(());
+        };
+        let renewed = sender.renew(self.engine).await;
+        renewed.map_err(|error| self.no_credential(&error))
+    }
+
+    fn no_credential(&self, error: &AuthError) -> Done {
+        Done {
+            completed: self.engine.clock.now(),
+            sent: None,
+            status: None,
+            judged: Judged::failed(Outcome::Unsent, format!("could not {error}")),
+            sign: Sign::Silent,
+        }
+    }
+
     /// A session whose user has no credential sends nothing: without one the target would take
     /// its work for somebody else's.
     async fn without_credential(
@@ -367,15 +389,7 @@ impl Context<'_> {
         };
         let intended = planned + step.pause;
         wait(self.engine, intended, self.cutoff).await?;
-        let work = async {
-            Done {
-                completed: self.engine.clock.now(),
-                sent: None,
-                status: None,
-                judged: Judged::failed(Outcome::Unsent, format!("could not {error}")),
-                sign: Sign::Silent,
-            }
-        };
+        let work = async { self.no_credential(error) };
         let request_id = model::request_id(self.engine.run, step.op);
         self.operation(step, intended, request_id, work).await?;
         Ok(Ended::Unsent)

@@ -9,6 +9,7 @@ use hyper::Request;
 use hyper::header::HOST;
 
 use super::chat::{self, Named};
+use super::sender::Sender;
 use super::{Context, Done, Ended, Finished, Halted, upload, wait};
 use crate::drive::answer::{self, Judged};
 use crate::drive::identity;
@@ -146,6 +147,9 @@ async fn send(
     session_id: Option<&str>,
     request_id: u64,
 ) -> Done {
+    if let Err(unsent) = context.renew(step).await {
+        return unsent;
+    }
     let once = async |lane| {
         let Some(request) = request(context, step, session_id, request_id) else {
             return not_a_request(context);
@@ -197,7 +201,8 @@ fn request(
     let headers = request.headers_mut();
     headers.insert(HOST, context.engine.routes.authority.clone());
     let sender = context.sender(step);
-    identity::authorize(headers, sender.and_then(|s| s.authorization.as_ref()));
+    let authorization = sender.and_then(Sender::authorization);
+    identity::authorize(headers, authorization.as_ref());
     identity::name_request(headers, context.engine.run, request_id);
     Some(request)
 }

@@ -1,26 +1,61 @@
 //! Who sends in a session: its user, and where the plan wants it another one, or the same one with
 //! another credential.
 
-use hyper::header::HeaderValue;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::time::Instant;
 
 use crate::auth::{AuthError, Secret};
 use crate::drive::engine::Engine;
-use crate::drive::identity;
+use crate::drive::identity::{self, Authorization};
 use crate::model::UserIx;
 use crate::plan::{Script, Step};
 
-/// A user with one credential.
+/// A user with one credential at a time.
 pub(super) struct Sender {
     user: UserIx,
     login: u8,
-    pub(super) credential: Option<Secret>,
+    held: Mutex<Held>,
+}
+
+struct Held {
+    credential: Option<Secret>,
     /// The credential as it stands in a request.
-    pub(super) authorization: Option<HeaderValue>,
+    authorization: Option<Authorization>,
+    /// When it should be asked for again.
+    fresh_until: Option<Instant>,
 }
 
 impl Sender {
     pub(super) fn sends(&self, step: &Step) -> bool {
         (self.user, self.login) == (step.user, step.login)
+    }
+
+    pub(super) fn credential(&self) -> Option<Secret> {
+        self.held().credential.clone()
+    }
+
+    pub(super) fn authorization(&self) -> Option<Authorization> {
+        self.held().authorization.clone()
+    }
+
+    /// Takes a newer credential where this one is about to end.
+    ///
+    /// # Errors
+    /// It has ended, and there is no other.
+    pub(super) async fn renew(&self, engine: &Engine) -> Result<(), AuthError> {
+        let is_fresh = |until: Instant| Instant::now() < until;
+        if self.held().fresh_until.is_none_or(is_fresh) {
+            return Ok(());
+        }
+        let renewed = held(engine, self.user, self.login).await?;
+        *self.held() = renewed;
+        Ok(())
+    }
+
+    /// A panic elsewhere leaves nothing half done in here.
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -34,14 +69,23 @@ pub(super) async fn all(engine: &Engine, script: &Script) -> Result<Vec<Sender>,
         if all.iter().any(|sender| sender.sends(step)) {
             continue;
         }
-        let name = engine.user_name(step.user);
-        let credential = engine.tokens.token(&name, step.login).await?;
         all.push(Sender {
             user: step.user,
             login: step.login,
-            authorization: identity::authorization(credential.as_ref()),
-            credential,
+            held: Mutex::new(held(engine, step.user, step.login).await?),
         });
     }
     Ok(all)
+}
+
+async fn held(engine: &Engine, user: UserIx, login: u8) -> Result<Held, AuthError> {
+    let name = engine.user_name(user);
+    let credential = engine.tokens.token(&name, login).await?;
+    let fresh_until = credential.as_ref().and_then(|one| one.fresh_until);
+    let credential = credential.map(|one| one.secret);
+    Ok(Held {
+        authorization: identity::authorization(&engine.target().auth, credential.as_ref()),
+        credential,
+        fresh_until,
+    })
 }

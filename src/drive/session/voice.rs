@@ -5,11 +5,11 @@ mod speech;
 
 use std::pin::pin;
 
-use hyper::HeaderMap;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use self::hearing::{Frame, Hearing};
 use self::speech::Speech;
+use super::sender::Sender;
 use super::{Context, Done, Ended, Halted, wait};
 use crate::canary;
 use crate::drive::answer::{Judged, Reader, sign_of_fault};
@@ -250,6 +250,7 @@ fn speed(context: &Context<'_>) -> f64 {
 
 /// Why there is no socket to speak into.
 enum NotOpen {
+    Credential(Done),
     Upgrade(OpenError),
     Ready(Fault),
     Error(String),
@@ -266,13 +267,17 @@ async fn open(
     let limit = engine.target().timeouts.connect;
     let path = &engine.target().paths.voice;
     let path = path.replace("{session}", &context.session_name);
-    let mut headers = HeaderMap::new();
-    let sender = context.sender(step);
-    identity::authorize(&mut headers, sender.and_then(|s| s.authorization.as_ref()));
-    identity::name_request(&mut headers, engine.run, request_id);
+    context.renew(step).await.map_err(NotOpen::Credential)?;
+    let credential = context.sender(step).and_then(Sender::credential);
+    let mut opening = identity::opening(engine.target(), &path, credential.as_ref());
+    identity::name_request(&mut opening.headers, engine.run, request_id);
     engine.http.make_room();
-    let opening = Socket::open(&engine.dialer, &path, headers, limit).await;
-    let mut socket = opening.map_err(NotOpen::Upgrade)?;
+    let opened = Socket::open(&engine.dialer, &opening.path, opening.headers, limit).await;
+    let mut socket = opened.map_err(NotOpen::Upgrade)?;
+    if let Some(frame) = opening.first_frame {
+        socket.feed(frame.into()).await.map_err(NotOpen::Ready)?;
+        socket.flush().await.map_err(NotOpen::Ready)?;
+    }
     timeout(limit, get_ready(&mut socket, &turn.agent))
         .await
         .unwrap_or(Err(NotOpen::Ready(Fault::Timeout(limit))))?;
@@ -302,6 +307,7 @@ impl NotOpen {
     /// The turn itself was not begun, but the target may have begun a session.
     fn done(self, completed: Micros) -> Done {
         let (outcome, status, sign, detail) = match self {
+            Self::Credential(unsent) => return unsent,
             Self::Upgrade(
                 error @ (OpenError::Dial(_) | OpenError::Address(_) | OpenError::Request(_)),
             ) => (Outcome::Unsent, None, Sign::Gone, error.to_string()),

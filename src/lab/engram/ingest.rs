@@ -39,7 +39,7 @@ pub(super) async fn ingest(
     headers: HeaderMap,
     multipart: Result<Multipart, MultipartRejection>,
 ) -> Response {
-    let Ok(user) = identity::of_rest(&headers) else {
+    let Ok(user) = identity::of_rest(&headers, &engram.keys) else {
         return problem::unauthorized("Token validation failed");
     };
     let upload = match multipart {

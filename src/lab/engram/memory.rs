@@ -48,7 +48,7 @@ pub(super) async fn search(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let (user, search) = match asked::<Search>(&headers, &body) {
+    let (user, search) = match asked::<Search>(&engram, &headers, &body) {
         Ok(asked) => asked,
         Err(response) => return *response,
     };
@@ -95,7 +95,7 @@ pub(super) async fn graph(
     headers: HeaderMap,
     Query(params): Query<HashMap<String, String>>,
 ) -> Response {
-    let Ok(user) = identity::of_rest(&headers) else {
+    let Ok(user) = identity::of_rest(&headers, &engram.keys) else {
         return problem::unauthorized("Token validation failed");
     };
     let query = params.get("query").map_or("", String::as_str);
@@ -128,7 +128,7 @@ pub(super) async fn episodes(
     headers: HeaderMap,
     Query(params): Query<HashMap<String, String>>,
 ) -> Response {
-    let Ok(user) = identity::of_rest(&headers) else {
+    let Ok(user) = identity::of_rest(&headers, &engram.keys) else {
         return problem::unauthorized("Token validation failed");
     };
     let number = |key, default: usize| match params.get(key) {
@@ -165,7 +165,7 @@ pub(super) async fn transcript(
     Path(session_id): Path<String>,
     headers: HeaderMap,
 ) -> Response {
-    let Ok(user) = identity::of_rest(&headers) else {
+    let Ok(user) = identity::of_rest(&headers, &engram.keys) else {
         return problem::unauthorized("Token validation failed");
     };
     let page = MessagePage::Page {
@@ -199,7 +199,7 @@ pub(super) async fn add_fact(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let (user, new) = match asked::<NewFact>(&headers, &body) {
+    let (user, new) = match asked::<NewFact>(&engram, &headers, &body) {
         Ok(asked) => asked,
         Err(response) => return *response,
     };
@@ -223,7 +223,7 @@ pub(super) async fn enrich(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let (user, said) = match asked::<Enrich>(&headers, &body) {
+    let (user, said) = match asked::<Enrich>(&engram, &headers, &body) {
         Ok(asked) => asked,
         Err(response) => return *response,
     };
@@ -256,10 +256,11 @@ pub(super) async fn enrich(
 
 /// Who asks, and what.
 fn asked<T: for<'a> Deserialize<'a>>(
+    engram: &Handle,
     headers: &HeaderMap,
     body: &Bytes,
 ) -> Result<(Arc<str>, T), Box<Response>> {
-    let user = identity::of_rest(headers)
+    let user = identity::of_rest(headers, &engram.keys)
         .map_err(|_| Box::new(problem::unauthorized("Token validation failed")))?;
     let asked = serde_json::from_slice(body).map_err(|error| {
         let complaint = error.to_string();

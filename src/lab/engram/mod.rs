@@ -46,6 +46,8 @@ use serde_json::json;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+pub(super) use self::identity::Keys;
+
 use self::chat::Done;
 use self::enrich::StoreCalls;
 use self::files::Files;
@@ -59,7 +61,7 @@ use super::faults::{FaultKind, FaultSpec};
 use super::log::{Log, Named};
 use super::profile::Profile;
 use super::queue::SessionQueues;
-use super::quirks::{QuirkKind, Quirks};
+use super::quirks::Quirks;
 use super::races::Faults;
 use super::stamp::{Dice, Stamp};
 use super::truth::Truth;
@@ -84,6 +86,7 @@ pub(super) struct Engram {
     answer_status: Option<StatusCode>,
     quirks: Quirks,
     profile: Profile,
+    keys: Keys,
     /// Tells the lab's sockets to close once.
     restart: watch::Sender<u32>,
     /// API requests that came.
@@ -116,6 +119,7 @@ pub(super) struct Parts {
     pub(super) profile: Profile,
     pub(super) restart: watch::Sender<u32>,
     pub(super) answer_status: Option<StatusCode>,
+    pub(super) keys: Keys,
 }
 
 /// The handle that every handler and task holds.
@@ -132,6 +136,7 @@ impl Engram {
             answer_status: parts.answer_status,
             quirks: parts.quirks,
             profile: parts.profile,
+            keys: parts.keys,
             restart: parts.restart,
             requests: AtomicU64::new(0),
             store_calls: StoreCalls::default(),
@@ -152,17 +157,6 @@ impl Engram {
     /// Background tasks that have not ended.
     pub(super) fn background(&self) -> usize {
         self.background.load(Ordering::Acquire)
-    }
-
-    /// Should somebody have used it before any run?
-    pub(super) fn is_warmed_up(&self) -> bool {
-        self.quirks.has(QuirkKind::WarmedUp)
-    }
-
-    /// How long its worker takes to start.
-    pub(super) fn starting(&self) -> Duration {
-        let spec = self.faults.spec(FaultKind::ColdStart);
-        spec.map_or(Duration::ZERO, |spec| spec.window)
     }
 
     fn misowned(&self) -> MutexGuard<'_, HashMap<Arc<str>, FaultKind>> {
