@@ -19,13 +19,13 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use crosswire::canary;
-use crosswire::dialect::{Dialect as _, MessageRecord, Reply, V1};
+use crosswire::dialect::{self, MessageRecord, Reply};
 use crosswire::event::Event;
 use crosswire::ledger::{Ledger, LedgerReader, Manifest};
 use crosswire::model::{
     CanaryId, CanaryKind, Completion, Echo, Exactness, GroupIx, Invocation, Likeness, LogCoverage,
     Micros, OpId, OpKind, Outcome, Promise, RecordType, Role, RunId, Scan, Seed, SeenCanary,
-    SessionIx, Sighting, TraitSet, UserIx,
+    SessionIx, Sighting, StoreDialect, TraitSet, UserIx,
 };
 use crosswire::reconcile::timeline::Timeline;
 use crosswire::reconcile::{self, Context, Control, NoSurroundings, ReadBack, RunEnd};
@@ -324,7 +324,11 @@ fn read_pages(pages: &[String]) -> Result<Vec<MessageRecord>> {
             status: 200,
             body: page.as_bytes(),
         };
-        messages.extend(V1.read_messages(&reply)?.messages);
+        messages.extend(
+            dialect::of(StoreDialect::V1Engram)
+                .read_messages(&reply)?
+                .messages,
+        );
     }
     Ok(messages)
 }

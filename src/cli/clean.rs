@@ -11,7 +11,7 @@ use crate::scenario::Scenario;
 
 use super::args::{CleanArgs, Cli};
 use super::exit::{Exit, Failure};
-use super::{hosts, output, readback};
+use super::{hosts, output, readback, store};
 
 /// What the target's own late tasks may still write is waited for this long before the store is
 /// read again.
@@ -64,7 +64,7 @@ pub(super) async fn run(cli: &Cli, args: &CleanArgs) -> Result<Exit, Failure> {
         manifest,
         scenario,
     };
-    let store = StoreClient::connect(&url, &cleaned.scenario.memory)
+    let store = store::connect(&url, &cleaned.scenario.memory)
         .await
         .with_context(|| format!("could not clean up after run {run}"))
         .map_err(Failure::preflight)?;

@@ -77,6 +77,7 @@ async fn carry_out(prepared: &Prepared, args: &RunArgs, signals: &Signals) -> Re
         return Err(Failure::usage(anyhow!("`--control` needs a memory store")));
     };
     let ledger = run::open_ledger(prepared, &run::manifest(prepared, args)?)?;
+    run::create_users(prepared).await?;
     let (events, queue) = Collector::queue();
     let context = run::scan_context(prepared);
     let (follower, go_on) = observe::follow(store, &context);

@@ -42,19 +42,24 @@ pub(super) fn check_host(what: &str, url: &Url, allowed_hosts: &[String]) -> any
     let Some(host) = url.host() else {
         bail!("the {what} URL `{url}` names no host")
     };
-    let loopback = match host {
-        Host::Domain(name) => name == "localhost",
-        Host::Ipv4(address) => address.is_loopback(),
-        Host::Ipv6(address) => address.is_loopback(),
-    };
     let name = host.to_string();
-    if loopback || allowed_hosts.contains(&name) {
+    if is_loopback(url) || allowed_hosts.contains(&name) {
         return Ok(());
     }
     bail!(
         "the {what} `{name}` is not loopback: Crosswire sends many requests and leaves records \
          there; if that is what you want, add `--allow-host {name}`"
     )
+}
+
+/// Is this a server on this machine?
+pub(super) fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
 }
 
 #[cfg(test)]

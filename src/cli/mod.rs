@@ -28,6 +28,7 @@ mod scenario;
 mod selftest;
 mod settings;
 mod signals;
+mod store;
 mod watch;
 
 use args::{Cli, Command};

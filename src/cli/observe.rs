@@ -10,13 +10,13 @@ use crate::clock::RunClock;
 use crate::drive::Collector;
 use crate::ledger::{self, LedgerReader, Manifest};
 use crate::live::{self, Phase};
-use crate::observe::{ScanContext, StoreClient, Strangers};
+use crate::observe::{ScanContext, Strangers};
 use crate::scenario::Scenario;
 
 use super::args::{Cli, ObserveArgs};
 use super::exit::{Exit, Failure};
 use super::readback::Fresh;
-use super::{hosts, judge, logs, output, readback, signals};
+use super::{hosts, judge, logs, output, readback, signals, store};
 
 /// Carries the command out.
 ///
@@ -43,7 +43,7 @@ pub(super) async fn run(cli: &Cli, args: &ObserveArgs) -> Result<Exit, Failure> 
         plan: readback::same_plan(&scenario, &manifest),
         scenario: Arc::new(scenario),
     };
-    let store = StoreClient::connect(&url, &context.scenario.memory)
+    let store = store::connect(&url, &context.scenario.memory)
         .await
         .with_context(|| format!("could not read the store of run {} back", manifest.run))
         .map_err(Failure::preflight)?;

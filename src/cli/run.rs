@@ -15,7 +15,8 @@ use crate::drive::{self, Collector, CollectorHandle, DriveConfig, DriveEnd, Driv
 use crate::event::{Event, Sink};
 use crate::ledger::{self, Ledger, Manifest};
 use crate::live::{self, Live, Phase};
-use crate::model::{Micros, RunId, Seed};
+use crate::model::limits::PAGE_RECORDS;
+use crate::model::{Micros, OpKind, RunId, Seed};
 use crate::observe::{
     Baseline, LagWatch, ScanContext, Share, StoreClient, StoreWatch, Strangers, watch_lag,
     watch_store,
@@ -33,7 +34,7 @@ use super::output::{self, Output};
 use super::readback::Fresh;
 use super::signals::{self, Signals};
 use super::watch::{self, Watch, Watched};
-use super::{control, credentials, lab, logs, readback, settings};
+use super::{control, credentials, lab, logs, readback, settings, store};
 
 /// How long the pre-flight waits for the target.
 const PREFLIGHT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -173,7 +174,7 @@ async fn prepare(
     let mut store = None;
     let mut baseline = Baseline::default();
     if let Some(url) = &addresses.memory {
-        let client = StoreClient::connect(url, &scenario.memory)
+        let client = store::connect(url, &scenario.memory)
             .await
             .context("could not begin")
             .map_err(Failure::preflight)?;
@@ -219,6 +220,10 @@ async fn carry_out(
     } else {
         live::automatic(&manifest.planned)
     };
+    let made = create_users(prepared).await?;
+    if made > 0 {
+        output::say(cli, &format!("made {made} users in the store"));
+    }
     let watched = watched(cli, args, prepared, &live, signals);
     let (events, collector, beside) = collect(prepared, &ledger, bars, watched);
     let logs = logs::watch(args, prepared, &events).await?;
@@ -267,6 +272,22 @@ pub(super) fn open_ledger(prepared: &Prepared, manifest: &Manifest) -> anyhow::R
     readback::store_baseline(&ledger, &prepared.baseline)?;
     readback::store_strangers_key(&prepared.folder, &prepared.strangers_key)?;
     Ok(ledger)
+}
+
+/// Makes the run's users in the store, where the scenario asks for it; gives how many.
+///
+/// # Errors
+/// One could not be made. Those that were bear the run's name, so that `clean` removes them.
+pub(super) async fn create_users(prepared: &Prepared) -> Result<u32, Failure> {
+    let Some(store) = &prepared.store else {
+        return Ok(0);
+    };
+    let run = prepared.run;
+    let made = store.create_users(run, prepared.plan.scenario()).await;
+    made.with_context(|| {
+        format!("could not begin; what was made already goes with `crosswire clean {run}`")
+    })
+    .map_err(Failure::preflight)
 }
 
 /// Writes down how the drive ended.
@@ -472,6 +493,7 @@ pub(super) fn scan_context(prepared: &Prepared) -> ScanContext {
 /// What is about to happen, in two lines, and in a third what pooled users had before.
 fn start_lines(prepared: &Prepared, manifest: &Manifest) -> String {
     let scenario = prepared.plan.scenario();
+    let memory = memory_line(prepared);
     let had = prepared.baseline.counts();
     let had = match had.records {
         0 => String::new(),
@@ -482,7 +504,7 @@ fn start_lines(prepared: &Prepared, manifest: &Manifest) -> String {
         ),
     };
     format!(
-        "run {}  seed {}  scenario {}  {} users\nsends {} to {}{had}",
+        "run {}  seed {}  scenario {}  {} users\nsends {} to {}{memory}{had}",
         manifest.run,
         manifest.seed,
         scenario.name,
@@ -490,6 +512,58 @@ fn start_lines(prepared: &Prepared, manifest: &Manifest) -> String {
         planned_words(&manifest.planned),
         prepared.addresses.target
     )
+}
+
+/// What the store speaks, how that is known, and what it costs to read it back.
+fn memory_line(prepared: &Prepared) -> String {
+    let (Some(store), Some(url)) = (&prepared.store, &prepared.addresses.memory) else {
+        return String::new();
+    };
+    let seen = store.evidence().last().map_or("", String::as_str);
+    let (reads, or_more) = reads_each(prepared, store);
+    let at_once = prepared.plan.scenario().memory.read_concurrency.max(1);
+    let lasts = store.pace().as_secs_f64() * f64::from(reads) / f64::from(at_once);
+    let facts = if store.can_list_facts() {
+        ""
+    } else {
+        "; it lists no facts, so what becomes of uploads cannot be proved"
+    };
+    format!(
+        "\nreads back {url}, which speaks {} ({seen}): {reads} requests{or_more} each time, about \
+         {lasts:.1} s at the pace so far, twice or more{facts}",
+        store.dialect()
+    )
+}
+
+/// How many requests one reading of the store takes once the run has ended, and whether the
+/// target's speed decides how many more.
+fn reads_each(prepared: &Prepared, store: &StoreClient) -> (u32, &'static str) {
+    let scenario = prepared.plan.scenario();
+    let talks = scenario
+        .groups
+        .iter()
+        .filter(|group| group.session.kind() != OpKind::Upload);
+    let counts: Vec<Option<u32>> = talks
+        .map(|group| prepared.plan.session_count(group.ix))
+        .collect();
+    let or_more = if counts.contains(&None) {
+        " or more"
+    } else {
+        ""
+    };
+    let talks = counts.into_iter().flatten().fold(0, u32::saturating_add);
+    let old = u32::try_from(prepared.baseline.len()).unwrap_or(u32::MAX);
+    let pages = talks
+        .saturating_add(old)
+        .div_ceil(PAGE_RECORDS)
+        .saturating_add(1);
+    let facts = if store.can_list_facts() {
+        scenario.users
+    } else {
+        0
+    };
+    let lists = pages.saturating_mul(2);
+    (talks.saturating_add(lists).saturating_add(facts), or_more)
 }
 
 /// How much is sent of each kind, such as `880 chat and 60 upload`.
@@ -523,7 +597,6 @@ fn listed(words: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::OpKind;
 
     #[test]
     fn what_is_sent_is_one_readable_phrase() {

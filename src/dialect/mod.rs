@@ -2,54 +2,78 @@
 //!
 //! A [`Dialect`] turns a question into the parts of a request, and the bytes of a reply into
 //! records. Who sends the request, how long it may take and what is done about a failure is not
-//! known here, so recorded bytes are all that a test needs. Besides asking, a dialect can say how a
-//! record is deleted; it never writes one.
-
-#[cfg(test)]
-mod fuzz;
-mod v1;
+//! known here, so recorded bytes are all that a test needs. What a store speaks is found out by a
+//! [`Detection`], which only reads. The changes that a dialect can ask for are few: users are made
+//! before a run, and what a run wrote is deleted after it.
 
 use std::fmt;
 
-use crate::model::{Role, RunId};
+use crate::model::{Role, RunId, StoreDialect};
 
+mod body;
+mod cloud;
+mod detect;
+#[cfg(test)]
+mod fuzz;
+mod path;
+mod rows;
+mod v1;
+mod v2;
+
+pub use cloud::Cloud;
+pub use detect::{Detection, NotFound, Probe, Step};
 pub use v1::V1;
+pub use v2::V2;
 
-/// All dialects, in the order in which a store is tried for them.
-pub const ALL: &[&dyn Dialect] = &[&V1];
+/// All dialects.
+pub const ALL: &[&dyn Dialect] = &[&v1::STRICT, &v1::EXTENDED, &V2, &Cloud];
 
 /// The name of a session and of a user that no store holds, for detection by reading.
 pub const PROBE_ID: &str = "cw-probe-nobody";
 
+/// The dialect of a kind.
+pub fn of(kind: StoreDialect) -> &'static dyn Dialect {
+    match kind {
+        StoreDialect::V1 => &v1::STRICT,
+        StoreDialect::V1Engram => &v1::EXTENDED,
+        StoreDialect::V2 => &V2,
+        StoreDialect::Cloud => &Cloud,
+    }
+}
+
 /// One store API.
 pub trait Dialect: fmt::Debug + Sync {
+    /// Which one it is.
+    fn kind(&self) -> StoreDialect;
+
     /// The name used in files and reports.
-    fn name(&self) -> &'static str;
+    fn name(&self) -> &'static str {
+        self.kind().name()
+    }
+
+    /// How a credential is sent, where the store wants one.
+    fn scheme(&self) -> Scheme;
+
+    /// Can all facts of a user be listed? Where they cannot, what became of uploads stays unknown.
+    fn lists_facts(&self) -> bool;
+
+    /// Does the store refuse to make a session for a user that it does not know?
+    fn refuses_unknown_users(&self) -> bool;
 
     /// The request that asks a question.
     fn ask(&self, question: &Question<'_>) -> HttpAsk;
 
-    /// The request that deletes a record with all that hangs on it; `None` where this API has none.
-    /// Only a later reading tells what it did.
-    fn delete(&self, _record: &Deletion<'_>) -> Option<HttpAsk> {
-        None
-    }
+    /// The request that makes a change; `None` where this API cannot.
+    fn change(&self, change: &Change<'_>) -> Option<HttpAsk>;
 
     /// Can a record with this id be asked for by path at all?
     fn can_address(&self, id: &str) -> bool;
-
-    /// Does the reply to [`Question::Health`] come from a store that is alive?
-    fn read_health(&self, reply: &Reply<'_>) -> bool;
-
-    /// Does the reply to [`Question::Sessions`], asked without credentials, come from a store
-    /// that speaks this dialect?
-    fn recognise(&self, reply: &Reply<'_>) -> Recognition;
 
     /// The sessions in the reply to [`Question::Sessions`].
     ///
     /// # Errors
     /// The reply is not a page of sessions.
-    fn read_sessions(&self, reply: &Reply<'_>) -> Result<Vec<SessionRecord>, DialectError>;
+    fn read_sessions(&self, reply: &Reply<'_>) -> Result<ListPage<SessionRecord>, DialectError>;
 
     /// The messages in the reply to [`Question::Messages`].
     ///
@@ -61,26 +85,73 @@ pub trait Dialect: fmt::Debug + Sync {
     ///
     /// # Errors
     /// The reply is not a page of users.
-    fn read_users(&self, reply: &Reply<'_>) -> Result<Vec<UserRecord>, DialectError>;
+    fn read_users(&self, reply: &Reply<'_>) -> Result<ListPage<UserRecord>, DialectError>;
 
     /// The facts in the reply to [`Question::Facts`].
     ///
     /// # Errors
     /// The reply is not a list of facts.
-    fn read_facts(&self, reply: &Reply<'_>) -> Result<Vec<FactRecord>, DialectError>;
+    fn read_facts(&self, reply: &Reply<'_>) -> Result<FactPage, DialectError>;
+
+    /// Does the store know the user of [`Question::User`]?
+    ///
+    /// # Errors
+    /// The reply says neither.
+    fn read_user(&self, reply: &Reply<'_>) -> Result<bool, DialectError> {
+        match reply.status {
+            200 => Ok(true),
+            404 => Ok(false),
+            status => Err(DialectError::Status { status }),
+        }
+    }
+
+    /// What became of a change. Only the status decides: successes come as text, as JSON, as two
+    /// documents or without a body.
+    ///
+    /// # Errors
+    /// The store did not do it, or not for certain.
+    fn read_change(&self, change: &Change<'_>, reply: &Reply<'_>) -> Result<Changed, DialectError> {
+        match (change, reply.status) {
+            (_, 200..=299) => Ok(Changed::Done),
+            (
+                Change::DeleteSession { .. }
+                | Change::DeleteUser { .. }
+                | Change::DeleteFact { .. },
+                404,
+            ) => Ok(Changed::AlreadySo),
+            (_, status) => Err(DialectError::Status { status }),
+        }
+    }
+}
+
+/// How a credential is sent: the word before it in the header `Authorization`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scheme {
+    /// `Bearer`
+    Bearer,
+    /// `Api-Key`
+    ApiKey,
+}
+
+impl Scheme {
+    /// The word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Bearer => "Bearer",
+            Self::ApiKey => "Api-Key",
+        }
+    }
 }
 
 /// What can be asked of a store. Every limit is at least 1: to some stores 0 means everything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Question<'a> {
-    /// Is the store alive?
-    Health,
-    /// One page of all sessions, in row order.
+    /// One page of all sessions, in the order in which they were made.
     Sessions {
         /// Sessions on a page.
         limit: u32,
-        /// The last row that was read.
-        after: RowCursor,
+        /// Where the page begins.
+        from: ListPlace,
     },
     /// One page of a session's messages, in the order of insertion.
     Messages {
@@ -91,20 +162,62 @@ pub enum Question<'a> {
         /// Which page.
         page: PageNumber,
     },
-    /// One page of all users, in row order.
+    /// One page of all users.
     Users {
         /// Users on a page.
         limit: u32,
-        /// The last row that was read.
-        after: RowCursor,
+        /// Where the page begins.
+        from: ListPlace,
     },
-    /// The facts of a user, in the order of insertion. They are not paged.
+    /// Does the store know this user?
+    User {
+        /// The user's id.
+        user: &'a str,
+    },
+    /// One page of the facts of a user. A dialect without pages gives all of them, up to the
+    /// limit.
     Facts {
         /// The user's id.
         user: &'a str,
         /// Facts at most.
         limit: u32,
+        /// [`FactPage::next`] of the page before; `None` for the first.
+        after: Option<&'a str>,
     },
+}
+
+/// What can be changed in a store. None of it is ever tried twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change<'a> {
+    /// Make a user.
+    CreateUser {
+        /// The user's id.
+        user: &'a str,
+    },
+    /// Delete a session with its messages.
+    DeleteSession {
+        /// The session's id.
+        session: &'a str,
+    },
+    /// Delete a user, with its sessions and facts as far as the store does that.
+    DeleteUser {
+        /// The user's id.
+        user: &'a str,
+    },
+    /// Delete one fact.
+    DeleteFact {
+        /// The fact's id.
+        fact: &'a str,
+    },
+}
+
+/// What became of a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Changed {
+    /// It was made.
+    Done,
+    /// What should be deleted is not there, or what should be made is there already.
+    AlreadySo,
 }
 
 /// For messages that are kept: names only what synthetic users named, since other ids may be
@@ -112,8 +225,7 @@ pub enum Question<'a> {
 impl fmt::Display for Question<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Health => f.write_str("health"),
-            Self::Sessions { after, .. } => write!(f, "the sessions after row {}", after.0),
+            Self::Sessions { from, .. } => write!(f, "{from} of the sessions"),
             Self::Messages { session, page, .. } => {
                 write!(f, "page {} of ", page.get())?;
                 if RunId::parse_session_name(session).is_some() {
@@ -122,28 +234,86 @@ impl fmt::Display for Question<'_> {
                     f.write_str("a session")
                 }
             }
-            Self::Users { after, .. } => write!(f, "the users after row {}", after.0),
+            Self::Users { from, .. } => write!(f, "{from} of the users"),
+            Self::User { .. } => f.write_str("a user"),
             Self::Facts { .. } => f.write_str("the facts of a user"),
         }
     }
 }
 
-/// What can be deleted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Deletion<'a> {
-    /// A session with its messages, by its id.
-    Session(&'a str),
-    /// A user with its sessions, by its id.
-    User(&'a str),
+/// For messages that are kept, as above.
+impl fmt::Display for Change<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (what, id, is_ours) = match *self {
+            Self::CreateUser { user } => {
+                ("make user", user, RunId::parse_user_name(user).is_some())
+            }
+            Self::DeleteUser { user } => {
+                ("delete user", user, RunId::parse_user_name(user).is_some())
+            }
+            Self::DeleteSession { session } => {
+                let is_ours = RunId::parse_session_name(session).is_some();
+                ("delete session", session, is_ours)
+            }
+            Self::DeleteFact { fact } => ("delete fact", fact, true),
+        };
+        if is_ours {
+            write!(f, "{what} `{id}`")
+        } else {
+            write!(f, "{what} of another name")
+        }
+    }
 }
 
-/// For messages that are kept: names no id, which may be a real person's.
-impl fmt::Display for Deletion<'_> {
+/// A place in a list of sessions or users, said in both ways; a dialect takes the one that its API
+/// knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ListPlace {
+    /// Behind this row.
+    pub after: RowCursor,
+    /// With this page.
+    pub page: PageNumber,
+}
+
+impl ListPlace {
+    /// The beginning.
+    pub const START: Self = Self {
+        after: RowCursor::START,
+        page: PageNumber::FIRST,
+    };
+}
+
+impl fmt::Display for ListPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Session(_) => "the deletion of a session",
-            Self::User(_) => "the deletion of a user",
-        })
+        write!(f, "page {}", self.page.get())
+    }
+}
+
+/// A page of a list of sessions or users.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListPage<T> {
+    /// The records, in the store's order.
+    pub records: Vec<T>,
+    /// How many records the whole list has, where it is walked by page numbers; `None` where it is
+    /// walked by rows, which are then numbered.
+    pub total: Option<u64>,
+}
+
+impl<T> ListPage<T> {
+    /// A page that goes on behind its last row.
+    fn of_rows(records: impl Iterator<Item = T>) -> Self {
+        Self {
+            records: records.collect(),
+            total: None,
+        }
+    }
+
+    /// A page with a number, of a list with so many records.
+    fn of_page(records: impl Iterator<Item = T>, total: u64) -> Self {
+        Self {
+            records: records.collect(),
+            total: Some(total),
+        }
     }
 }
 
@@ -189,12 +359,42 @@ pub struct HttpAsk {
     pub body: Option<String>,
 }
 
+impl HttpAsk {
+    fn get(path_and_query: String) -> Self {
+        Self {
+            method: Method::Get,
+            path_and_query,
+            body: None,
+        }
+    }
+
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "a literal stands at every call"
+    )]
+    fn post(path_and_query: String, body: serde_json::Value) -> Self {
+        Self {
+            method: Method::Post,
+            path_and_query,
+            body: Some(body.to_string()),
+        }
+    }
+
+    fn delete(path_and_query: String) -> Self {
+        Self {
+            method: Method::Delete,
+            path_and_query,
+            body: None,
+        }
+    }
+}
+
 /// The methods that are used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Method {
     /// `GET`
     Get,
-    /// `POST`, where an API reads by it.
+    /// `POST`, to make something, and where an API reads by it.
     Post,
     /// `DELETE`
     Delete,
@@ -210,21 +410,10 @@ pub struct Reply<'a> {
     pub body: &'a [u8],
 }
 
-/// Whether a store speaks a dialect.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Recognition {
-    /// It does.
-    Yes,
-    /// It does, but wants a credential.
-    NeedsCredential,
-    /// It does not.
-    No,
-}
-
 /// A session as the store lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionRecord {
-    /// The store's row number: the cursor of the next page.
+    /// The store's row number: the cursor of the next page. Without numbers, 0.
     pub row: i64,
     /// The session's id.
     pub id: String,
@@ -237,18 +426,21 @@ pub struct SessionRecord {
 pub struct MessagePage {
     /// The messages, in the store's order.
     pub messages: Vec<MessageRecord>,
-    /// Messages that the store announces for the whole session. True on page 1 only: behind
-    /// the end it is 0.
-    pub total_count: u64,
+    /// Messages that the store announces for the whole session, where it does. True on page 1
+    /// only: behind the end it is 0.
+    pub total_count: Option<u64>,
 }
 
-/// A message as the store lists it. It names neither its session nor its owner.
+/// A message as the store lists it. It does not name its session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MessageRecord {
     /// The store's id.
     pub id: String,
     /// Who speaks.
     pub role: Role,
+    /// The owner that comes with the messages; `None` where none does, so that the session's is
+    /// theirs.
+    pub owner: Option<String>,
     /// The text.
     pub body: String,
 }
@@ -256,7 +448,7 @@ pub struct MessageRecord {
 /// A user as the store lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UserRecord {
-    /// The store's row number: the cursor of the next page.
+    /// The store's row number: the cursor of the next page. Without numbers, 0.
     pub row: i64,
     /// The user's id.
     pub id: String,
@@ -272,6 +464,15 @@ pub struct FactRecord {
     pub owner: Option<String>,
     /// The text.
     pub body: String,
+}
+
+/// Facts of a user.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FactPage {
+    /// The facts, in the store's order.
+    pub facts: Vec<FactRecord>,
+    /// What the next page is asked for with; `None` behind the last one.
+    pub next: Option<String>,
 }
 
 /// A reply that is not an answer to its question. Never quotes the body: it may be a real
@@ -333,6 +534,7 @@ mod tests {
                 Question::Facts {
                     user: "anna@example.org",
                     limit: 1,
+                    after: None,
                 },
                 "the facts of a user",
             ),
@@ -347,5 +549,10 @@ mod tests {
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), ALL.len());
+        assert!(
+            StoreDialect::ALL
+                .into_iter()
+                .all(|kind| of(kind).kind() == kind)
+        );
     }
 }

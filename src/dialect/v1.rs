@@ -1,187 +1,126 @@
-//! Zep's open-source API 0.2x (`/api/v1`), with the facts that Engram expects beside it.
-//!
-//! A store without the extension speaks it too, but for [`Question::Facts`], which it answers
-//! with 404.
+//! Zep's open-source API 0.2x (`/api/v1`), as it is and with the facts that Engram expects
+//! beside it.
 
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde_json::json;
 
+use super::body::{document, named};
 use super::{
-    Deletion, Dialect, DialectError, FactRecord, HttpAsk, MessagePage, MessageRecord, Method,
-    Question, Recognition, Reply, SessionRecord, UserRecord,
+    Change, Dialect, DialectError, FactPage, FactRecord, HttpAsk, ListPage, MessagePage, Question,
+    Reply, Scheme, SessionRecord, UserRecord, path, rows,
 };
-use crate::model::Role;
+use crate::model::StoreDialect;
 
-/// Zep `v1` with Engram's extension.
+/// Zep `v1`.
 #[derive(Debug)]
-pub struct V1;
+pub struct V1 {
+    /// Has it Engram's extension? Without it there are no facts, a session with an unknown user is
+    /// refused, and of a message's two roles one is kept.
+    extended: bool,
+}
 
-/// What a living store answers to the health question.
-const ALIVE: &[u8] = b".";
+/// As it is.
+pub(super) const STRICT: V1 = V1 { extended: false };
+/// With Engram's extension.
+pub(super) const EXTENDED: V1 = V1 { extended: true };
 
-const SESSIONS: &str = "an array of sessions";
-const MESSAGES: &str = "a page of messages";
-const USERS: &str = "an array of users";
 const FACTS: &str = "an array of facts";
 
 impl Dialect for V1 {
-    fn name(&self) -> &'static str {
-        "v1-engram"
+    fn kind(&self) -> StoreDialect {
+        if self.extended {
+            StoreDialect::V1Engram
+        } else {
+            StoreDialect::V1
+        }
+    }
+
+    fn scheme(&self) -> Scheme {
+        Scheme::Bearer
+    }
+
+    fn lists_facts(&self) -> bool {
+        self.extended
+    }
+
+    fn refuses_unknown_users(&self) -> bool {
+        !self.extended
     }
 
     fn ask(&self, question: &Question<'_>) -> HttpAsk {
-        let path_and_query = match question {
-            Question::Health => "/healthz".to_owned(),
-            Question::Sessions { limit, after } => {
-                format!(
-                    "/api/v1/sessions?limit={}&cursor={}",
-                    limit.max(&1),
-                    after.0
-                )
-            }
+        match *question {
+            Question::Sessions { limit, from } => rows::list("/api/v1/sessions", limit, from),
             Question::Messages {
                 session,
                 limit,
                 page,
-            } => format!(
-                "/api/v1/sessions/{}/messages?limit={}&cursor={}",
-                encode_path_id(session),
-                limit.max(&1),
-                page.get()
-            ),
-            Question::Users { limit, after } => {
-                format!("/api/v1/user?limit={}&cursor={}", limit.max(&1), after.0)
+            } => {
+                let session = path::canonical(session);
+                rows::messages(&format!("/api/v1/sessions/{session}/messages"), limit, page)
             }
-            Question::Facts { user, limit } => format!(
+            Question::Users { limit, from } => rows::list("/api/v1/user", limit, from),
+            Question::User { user } => {
+                HttpAsk::get(format!("/api/v1/user/{}", path::canonical(user)))
+            }
+            // The list is not paged.
+            Question::Facts { user, limit, .. } => HttpAsk::get(format!(
                 "/api/v1/users/{}/facts?limit={}",
-                encode_path_id(user),
-                limit.max(&1)
-            ),
-        };
-        HttpAsk {
-            method: Method::Get,
-            path_and_query,
-            body: None,
+                path::canonical(user),
+                limit.max(1)
+            )),
         }
     }
 
-    /// The deletion of a session is soft: its id stays taken until the server purges it. That of a
-    /// user takes its sessions along, for good.
-    fn delete(&self, record: &Deletion<'_>) -> Option<HttpAsk> {
-        let path_and_query = match record {
-            Deletion::Session(id) => format!("/api/v1/sessions/{}/memory", encode_path_id(id)),
-            Deletion::User(id) => format!("/api/v1/user/{}", encode_path_id(id)),
-        };
-        Some(HttpAsk {
-            method: Method::Delete,
-            path_and_query,
-            body: None,
-        })
+    fn change(&self, change: &Change<'_>) -> Option<HttpAsk> {
+        match *change {
+            Change::CreateUser { user } => Some(HttpAsk::post(
+                "/api/v1/user".to_owned(),
+                json!({"user_id": user}),
+            )),
+            Change::DeleteSession { session } => {
+                let session = path::canonical(session);
+                Some(HttpAsk::delete(format!(
+                    "/api/v1/sessions/{session}/memory"
+                )))
+            }
+            Change::DeleteUser { user } => {
+                let user = path::canonical(user);
+                Some(HttpAsk::delete(format!("/api/v1/user/{user}")))
+            }
+            // Facts go with their user.
+            Change::DeleteFact { .. } => None,
+        }
     }
 
     /// The server never decodes an escaped slash, and a path of dots is taken for a way up.
     fn can_address(&self, id: &str) -> bool {
-        !(matches!(id, "" | "." | "..") || id.contains('/'))
+        path::is_segment(id) && !id.contains('/')
     }
 
-    fn read_health(&self, reply: &Reply<'_>) -> bool {
-        reply.status == 200 && reply.body.trim_ascii() == ALIVE
-    }
-
-    fn recognise(&self, reply: &Reply<'_>) -> Recognition {
-        match reply.status {
-            200 if self.read_sessions(reply).is_ok() => Recognition::Yes,
-            401 => Recognition::NeedsCredential,
-            _ => Recognition::No,
-        }
-    }
-
-    fn read_sessions(&self, reply: &Reply<'_>) -> Result<Vec<SessionRecord>, DialectError> {
-        let sessions: Vec<RawSession> = document(reply, SESSIONS)?;
-        Ok(sessions
-            .into_iter()
-            .map(|raw| SessionRecord {
-                row: raw.id,
-                id: raw.session_id,
-                owner: named(raw.user_id),
-            })
-            .collect())
+    fn read_sessions(&self, reply: &Reply<'_>) -> Result<ListPage<SessionRecord>, DialectError> {
+        rows::read_sessions(reply)
     }
 
     fn read_messages(&self, reply: &Reply<'_>) -> Result<MessagePage, DialectError> {
-        let page: RawMessages = document(reply, MESSAGES)?;
-        let held = u64::try_from(page.messages.len()).unwrap_or(u64::MAX);
-        if held != page.row_count {
-            return Err(DialectError::RowCount {
-                announced: page.row_count,
-                held,
-            });
-        }
-        let messages = page.messages.into_iter().map(|raw| MessageRecord {
+        rows::read_messages(reply)
+    }
+
+    fn read_users(&self, reply: &Reply<'_>) -> Result<ListPage<UserRecord>, DialectError> {
+        rows::read_users(reply)
+    }
+
+    fn read_facts(&self, reply: &Reply<'_>) -> Result<FactPage, DialectError> {
+        let facts: Vec<RawFact> = document(reply, FACTS)?;
+        let facts = facts.into_iter().map(|raw| FactRecord {
             id: raw.uuid,
-            role: role(raw.role_type.as_deref(), raw.role.as_deref()),
-            body: raw.content,
+            owner: named(raw.user_id),
+            body: raw.fact,
         });
-        Ok(MessagePage {
-            messages: messages.collect(),
-            total_count: page.total_count,
+        Ok(FactPage {
+            facts: facts.collect(),
+            next: None,
         })
     }
-
-    fn read_users(&self, reply: &Reply<'_>) -> Result<Vec<UserRecord>, DialectError> {
-        let users: Vec<RawUser> = document(reply, USERS)?;
-        Ok(users
-            .into_iter()
-            .map(|raw| UserRecord {
-                row: raw.id,
-                id: raw.user_id,
-            })
-            .collect())
-    }
-
-    fn read_facts(&self, reply: &Reply<'_>) -> Result<Vec<FactRecord>, DialectError> {
-        let facts: Vec<RawFact> = document(reply, FACTS)?;
-        Ok(facts
-            .into_iter()
-            .map(|raw| FactRecord {
-                id: raw.uuid,
-                owner: named(raw.user_id),
-                body: raw.fact,
-            })
-            .collect())
-    }
-}
-
-#[derive(Deserialize)]
-struct RawSession {
-    id: i64,
-    session_id: String,
-    /// Always present: a list without it is another API's, and says nothing about owners.
-    #[serde(deserialize_with = "Option::deserialize")]
-    user_id: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct RawMessages {
-    messages: Vec<RawMessage>,
-    total_count: u64,
-    row_count: u64,
-}
-
-#[derive(Deserialize)]
-struct RawMessage {
-    uuid: String,
-    #[serde(default)]
-    role_type: Option<String>,
-    #[serde(default)]
-    role: Option<String>,
-    content: String,
-}
-
-#[derive(Deserialize)]
-struct RawUser {
-    id: i64,
-    user_id: String,
 }
 
 #[derive(Deserialize)]
@@ -192,82 +131,14 @@ struct RawFact {
     fact: String,
 }
 
-/// Reads the one JSON document that a successful reply holds, whatever its content type.
-fn document<T: DeserializeOwned>(
-    reply: &Reply<'_>,
-    expected: &'static str,
-) -> Result<T, DialectError> {
-    if reply.status != 200 {
-        return Err(DialectError::Status {
-            status: reply.status,
-        });
-    }
-    let mut reader = serde_json::Deserializer::from_slice(reply.body);
-    let value = T::deserialize(&mut reader).map_err(|error| DialectError::Malformed {
-        expected,
-        problem: problem(error.classify()),
-        line: error.line(),
-        column: error.column(),
-    })?;
-    reader
-        .end()
-        .map_err(|_| DialectError::TrailingData { expected })?;
-    Ok(value)
-}
-
-/// The library's own words may quote the body, so only the kind of the error is told.
-fn problem(category: serde_json::error::Category) -> &'static str {
-    match category {
-        serde_json::error::Category::Io => "it cannot be read",
-        serde_json::error::Category::Syntax => "it is not JSON",
-        serde_json::error::Category::Data => "a key is missing or of another type",
-        serde_json::error::Category::Eof => "it is cut off",
-    }
-}
-
-/// An owner, unless the name is blank: that names nobody.
-fn named(owner: Option<String>) -> Option<String> {
-    owner.filter(|name| !name.is_empty())
-}
-
-/// `role_type` where there is one, else `role`.
-fn role(role_type: Option<&str>, role: Option<&str>) -> Role {
-    let spoken_by = role_type
-        .filter(|text| !text.is_empty())
-        .or(role)
-        .unwrap_or_default();
-    match spoken_by {
-        "user" | "human" => Role::User,
-        "assistant" | "ai" => Role::Assistant,
-        _ => Role::Other,
-    }
-}
-
-/// Percent-encodes an id as the server itself would write it. One escape too many or too few
-/// and the server decodes nothing of the whole path, so `:` and its like must stay as they are.
-fn encode_path_id(id: &str) -> String {
-    const HEX: [char; 16] = [
-        '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F',
-    ];
-    let mut encoded = String::with_capacity(id.len());
-    for byte in id.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~:@+$&=,;".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.push('%');
-            encoded.push(HEX[usize::from(byte >> 4)]);
-            encoded.push(HEX[usize::from(byte & 0xf)]);
-        }
-    }
-    encoded
-}
-
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
+    use super::rows::SESSIONS;
     use super::*;
-    use crate::dialect::{PageNumber, RowCursor};
+    use crate::dialect::{ALL, Changed, ListPlace, Method, PageNumber, RowCursor};
+    use crate::model::Role;
+
+    const V1: super::V1 = EXTENDED;
 
     const HTML: &str = "<!DOCTYPE html><html><body>Page not found</body></html>";
 
@@ -302,18 +173,20 @@ mod tests {
     #[test]
     fn questions_become_paths() {
         for (question, path) in [
-            (Question::Health, "/healthz"),
             (
                 Question::Sessions {
                     limit: 500,
-                    after: RowCursor::START,
+                    from: ListPlace::START,
                 },
                 "/api/v1/sessions?limit=500&cursor=0",
             ),
             (
                 Question::Users {
                     limit: 0,
-                    after: RowCursor(41),
+                    from: ListPlace {
+                        after: RowCursor(41),
+                        ..ListPlace::START
+                    },
                 },
                 "/api/v1/user?limit=1&cursor=41",
             ),
@@ -329,6 +202,7 @@ mod tests {
                 Question::Facts {
                     user: "dev-oid-cw-0012abcd-u1",
                     limit: 9,
+                    after: None,
                 },
                 "/api/v1/users/dev-oid-cw-0012abcd-u1/facts?limit=9",
             ),
@@ -340,29 +214,8 @@ mod tests {
     }
 
     #[test]
-    fn deletions_become_paths() {
-        for (record, path) in [
-            (Deletion::Session("s 1"), "/api/v1/sessions/s%201/memory"),
-            (Deletion::User("dev-oid-u1"), "/api/v1/user/dev-oid-u1"),
-        ] {
-            let ask = V1.delete(&record).unwrap();
-            assert_eq!(ask.path_and_query, path);
-            assert_eq!((ask.method, ask.body), (Method::Delete, None));
-        }
-    }
-
-    #[test]
-    fn ids_are_escaped_only_where_they_must_be() {
-        for (id, encoded) in [
-            ("a:b@c+d$e&f=g,h;i-._~", "a:b@c+d$e&f=g,h;i-._~"),
-            ("two words", "two%20words"),
-            ("grün", "gr%C3%BCn"),
-            ("50%?#", "50%25%3F%23"),
-            ("it's!", "it%27s%21"),
-        ] {
-            assert_eq!(encode_path_id(id), encoded);
-            assert!(V1.can_address(id));
-        }
+    fn some_ids_cannot_be_asked_for() {
+        assert!(V1.can_address("a:b@c"));
         for id in ["", ".", "..", "a/b"] {
             assert!(!V1.can_address(id), "{id}");
         }
@@ -375,7 +228,7 @@ mod tests {
             "metadata":{"k":"v"},"user_id":"run7-u3"},
             {"uuid":"0b6d","id":42,"session_id":"s2","metadata":null,"user_id":null},
             {"uuid":"0b6e","id":43,"session_id":"s3","metadata":null,"user_id":""}]"#;
-        let read = V1.read_sessions(&ok(body)).unwrap();
+        let read = V1.read_sessions(&ok(body)).unwrap().records;
         let seen: Vec<_> = read
             .iter()
             .map(|s| (s.row, s.id.as_str(), s.owner.as_deref()))
@@ -388,7 +241,7 @@ mod tests {
                 (43, "s3", None)
             ]
         );
-        assert_eq!(V1.read_sessions(&ok("[]\n")), Ok(vec![]));
+        assert!(V1.read_sessions(&ok("[]\n")).unwrap().records.is_empty());
     }
 
     #[test]
@@ -401,7 +254,7 @@ mod tests {
             {"uuid":"m4","role":"ai","role_type":"user","content":"both","token_count":0}],
             "total_count":57,"row_count":4}"#;
         let page = V1.read_messages(&ok(body)).unwrap();
-        assert_eq!(page.total_count, 57);
+        assert_eq!(page.total_count, Some(57));
         let seen: Vec<_> = page
             .messages
             .iter()
@@ -418,23 +271,23 @@ mod tests {
         );
         let unknown_session = r#"{"messages":[],"total_count":0,"row_count":0}"#;
         let page = V1.read_messages(&ok(unknown_session)).unwrap();
-        assert_eq!((page.messages.len(), page.total_count), (0, 0));
+        assert_eq!((page.messages.len(), page.total_count), (0, Some(0)));
     }
 
     #[test]
     fn users_and_facts_are_read() {
         let users = r#"[{"uuid":"x","id":7,"user_id":"u7","metadata":null,"email":""}]"#;
-        let read = V1.read_users(&ok(users)).unwrap();
+        let read = V1.read_users(&ok(users)).unwrap().records;
         assert_eq!((read[0].row, read[0].id.as_str()), (7, "u7"));
         let facts = r#"[{"uuid":"f1","fact":"likes tea","metadata":{}},
             {"uuid":"f2","fact":"likes coffee","metadata":{},"user_id":"u8"}]"#;
-        let read = V1.read_facts(&ok(facts)).unwrap();
+        let read = V1.read_facts(&ok(facts)).unwrap().facts;
         assert_eq!(
             (read[0].id.as_str(), read[0].owner.as_deref()),
             ("f1", None)
         );
         assert_eq!(read[1].owner.as_deref(), Some("u8"));
-        assert_eq!(V1.read_facts(&ok("[]")), Ok(vec![]));
+        assert_eq!(V1.read_facts(&ok("[]")), Ok(FactPage::default()));
     }
 
     #[test]
@@ -503,53 +356,50 @@ mod tests {
     }
 
     #[test]
-    fn the_dialect_is_recognised_by_its_session_list() {
-        for (status, body, expected) in [
-            (200, "[]", Recognition::Yes),
-            (200, HTML, Recognition::No),
-            (200, "{}", Recognition::No),
-            (401, "unauthorized", Recognition::NeedsCredential),
-            (404, HTML, Recognition::No),
-            (405, "", Recognition::No),
+    fn changes_become_requests_and_are_decided_by_their_status() {
+        let (user, session) = ("cw-0012abcd-u1", "cw-0012abcd-u1-s2");
+        let create = Change::CreateUser { user };
+        let delete = Change::DeleteSession { session };
+        for (change, method, path) in [
+            (create, Method::Post, "/api/v1/user"),
+            (
+                delete,
+                Method::Delete,
+                "/api/v1/sessions/cw-0012abcd-u1-s2/memory",
+            ),
+            (
+                Change::DeleteUser { user },
+                Method::Delete,
+                "/api/v1/user/cw-0012abcd-u1",
+            ),
         ] {
-            let reply = Reply {
-                status,
-                body: body.as_bytes(),
-            };
-            assert_eq!(V1.recognise(&reply), expected, "{status} {body}");
+            let ask = V1.change(&change).unwrap();
+            assert_eq!((ask.method, ask.path_and_query.as_str()), (method, path));
         }
-        assert!(V1.read_health(&ok(".")));
-        assert!(!V1.read_health(&ok(r#"{"status":"healthy"}"#)));
-        assert!(!V1.read_health(&Reply {
-            status: 503,
-            body: b"."
-        }));
+        let body = V1.change(&create).unwrap().body;
+        assert_eq!(body.as_deref(), Some(r#"{"user_id":"cw-0012abcd-u1"}"#));
+        assert_eq!(V1.change(&Change::DeleteFact { fact: "f" }), None);
+        let reply = |status, body: &'static str| Reply {
+            status,
+            body: body.as_bytes(),
+        };
+        // The success of a delete is text.
+        assert_eq!(
+            V1.read_change(&delete, &reply(200, "OK")),
+            Ok(Changed::Done)
+        );
+        let gone = V1.read_change(&delete, &reply(404, "not found\n"));
+        assert_eq!(gone, Ok(Changed::AlreadySo));
+        for status in [400, 404, 500] {
+            let refused = V1.read_change(&create, &reply(status, "no\n"));
+            assert_eq!(refused, Err(DialectError::Status { status }));
+        }
     }
 
-    /// What the server makes of an escaped path.
-    fn decode(path: &str) -> Vec<u8> {
-        let mut bytes = path.bytes();
-        let mut decoded = Vec::new();
-        while let Some(byte) = bytes.next() {
-            if byte == b'%' {
-                let digits = [bytes.next().unwrap(), bytes.next().unwrap()];
-                assert!(!digits.iter().any(u8::is_ascii_lowercase));
-                let digits = str::from_utf8(&digits).unwrap();
-                decoded.push(u8::from_str_radix(digits, 16).unwrap());
-            } else {
-                decoded.push(byte);
-            }
-        }
-        decoded
-    }
-
-    proptest! {
-        #[test]
-        fn every_id_survives_its_path(id in ".*") {
-            let path = encode_path_id(&id);
-            prop_assert!(path.is_ascii());
-            prop_assert!(!path.contains(['/', '?', '#', ' ', '"']));
-            prop_assert_eq!(decode(&path), id.into_bytes());
-        }
+    #[test]
+    fn only_the_extension_has_facts_and_takes_unknown_users() {
+        let of = |dialect: &dyn Dialect| (dialect.lists_facts(), dialect.refuses_unknown_users());
+        assert_eq!((of(&STRICT), of(&EXTENDED)), ((false, true), (true, false)));
+        assert!(ALL.iter().all(|d| d.scheme().word().is_ascii()));
     }
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::dialect::DialectError;
-use crate::model::RunId;
 use crate::model::limits::PAGE_BYTES_MAX;
+use crate::model::{RunId, StoreDialect};
 
 /// The store could not be read. Fits after "could not".
 #[derive(Debug, thiserror::Error)]
@@ -48,35 +48,79 @@ pub enum StoreError {
     /// Something answers, but not like a living store.
     #[error(
         "recognise the memory store at {url}: its health check answered with status {status}, \
-         not with a full stop; is it a Zep server, and is this its base URL?"
+         not with a full stop; is it a Zep server, and is this its base URL? Asked: {asked}"
     )]
     NotHealthy {
         /// The store's base URL.
         url: String,
         /// The status of the answer.
         status: u16,
+        /// What was asked and answered.
+        asked: String,
     },
-    /// A living store that speaks no known dialect.
-    #[error(
-        "recognise the memory store at {url}: it speaks none of {known}; Zep 0.2x, version 0.21 \
-         or later, can be read"
-    )]
+    /// A living store that speaks no known dialect, or not the one that was asked for.
+    #[error("recognise the memory store at {url}: it does not speak {known}. Asked: {asked}")]
     UnknownDialect {
         /// The store's base URL.
         url: String,
-        /// The dialects that were tried.
+        /// The dialects that were looked for.
         known: String,
+        /// What was asked and answered.
+        asked: String,
+    },
+    /// A store that cannot list messages.
+    #[error(
+        "read the memory store at {url}: it speaks v1 and cannot list messages; version 0.21 or \
+         later can. Asked: {asked}"
+    )]
+    TooOld {
+        /// The store's base URL.
+        url: String,
+        /// What was asked and answered.
+        asked: String,
     },
     /// The store wants a credential.
     #[error(
-        "read the memory store at {url}: it speaks {dialect} and wants a credential; turn its \
-         authentication off for the test"
+        "read the memory store at {url}: it speaks {dialect} and wants a key; put it into the \
+         environment variable {key_env}, or name another one in `memory.key_env`. Asked: {asked}"
     )]
-    NeedsCredential {
+    NeedsKey {
         /// The store's base URL.
         url: String,
         /// Its dialect.
-        dialect: &'static str,
+        dialect: StoreDialect,
+        /// Where the key is looked for.
+        key_env: String,
+        /// What was asked and answered.
+        asked: String,
+    },
+    /// The store does not take the key.
+    #[error(
+        "read the memory store at {url}: it speaks {dialect} and refuses the key in the \
+         environment variable {key_env}; correct it. Asked: {asked}"
+    )]
+    KeyRefused {
+        /// The store's base URL.
+        url: String,
+        /// Its dialect.
+        dialect: StoreDialect,
+        /// Where the key came from.
+        key_env: String,
+        /// What was asked and answered.
+        asked: String,
+    },
+    /// The store would not say what it speaks.
+    #[error(
+        "recognise the memory store at {url}: it answered with status {status} where its answer \
+         decides; try again, or say what it speaks with `memory.dialect`. Asked: {asked}"
+    )]
+    Undecided {
+        /// The store's base URL.
+        url: String,
+        /// The status.
+        status: u16,
+        /// What was asked and answered.
+        asked: String,
     },
     /// Something bears the name of the run that is about to begin.
     #[error(
@@ -97,6 +141,17 @@ pub enum StoreError {
         /// The store's base URL.
         url: String,
         /// What is wrong with it.
+        #[source]
+        source: DialectError,
+    },
+    /// A change that was not made, or not for certain.
+    #[error("{what} at {url}: {source}")]
+    Change {
+        /// What should have been changed.
+        what: String,
+        /// The store's base URL.
+        url: String,
+        /// What is wrong with the answer.
         #[source]
         source: DialectError,
     },

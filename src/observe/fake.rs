@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde_json::json;
@@ -20,7 +20,7 @@ use url::Url;
 
 use super::baseline::Baseline;
 use super::scan::ScanContext;
-use super::store::StoreClient;
+use super::store::{StoreClient, StoreKey};
 use super::strangers::Strangers;
 use crate::canary;
 use crate::clock::RunClock;
@@ -54,6 +54,8 @@ pub(super) struct Content {
     pub(super) dies_after: Option<usize>,
     /// Requests answered.
     pub(super) requests: usize,
+    /// Requests among them that came with a key.
+    pub(super) keys: usize,
     /// Requests for messages among them.
     pub(super) message_requests: usize,
 }
@@ -145,7 +147,7 @@ impl FakeStore {
     }
 
     pub(super) async fn connect(&self, context: &ScanContext) -> StoreClient {
-        StoreClient::connect(&self.url, &context.scenario.memory)
+        StoreClient::connect(&self.url, &StoreKey::None, &context.scenario.memory)
             .await
             .unwrap()
     }
@@ -162,15 +164,20 @@ fn router(shared: Shared) -> Router {
         .route("/healthz", get(health))
         .route("/api/v1/sessions", get(sessions))
         .route("/api/v1/sessions/{id}/messages", get(messages))
-        .route("/api/v1/user", get(users))
+        .route("/api/v1/user", get(users).post(create_user))
+        .route("/api/v1/user/{id}", get(user))
         .route("/api/v1/users/{id}/facts", get(facts))
         .fallback(not_found)
         .layer(axum::middleware::from_fn_with_state(
             shared.clone(),
-            async |State(shared): State<Shared>, request, next: axum::middleware::Next| {
+            async |State(shared): State<Shared>,
+                   request: axum::extract::Request,
+                   next: axum::middleware::Next| {
                 let gone = {
                     let mut content = shared.content.lock().unwrap();
                     content.requests += 1;
+                    let key = request.headers().get("authorization");
+                    content.keys += usize::from(key.is_some());
                     content.dies_after.is_some_and(|n| content.requests > n)
                 };
                 if gone {
@@ -202,9 +209,11 @@ fn number(params: &Params, key: &str) -> usize {
     params.get(key).unwrap().parse().unwrap()
 }
 
-async fn sessions(State(shared): State<Shared>, params: Params) -> Response {
+async fn sessions(State(shared): State<Shared>, headers: HeaderMap, params: Params) -> Response {
     let mut content = shared.content.lock().unwrap();
-    if content.has(Quirk::WantsCredential) {
+    let key = headers.get("authorization");
+    let may_read = key.is_some_and(|key| key == "Bearer open sesame");
+    if content.has(Quirk::WantsCredential) && !may_read {
         return (StatusCode::UNAUTHORIZED, "unauthorized").into_response();
     }
     if content.has(Quirk::WithoutSessions) {
@@ -295,6 +304,29 @@ async fn users(State(shared): State<Shared>, params: Params) -> String {
     json!(rows).to_string()
 }
 
+async fn user(State(shared): State<Shared>, Path(id): Path<String>) -> Response {
+    if shared.content.lock().unwrap().users.contains(&id) {
+        json!({"id": 1, "user_id": id}).to_string().into_response()
+    } else {
+        (StatusCode::NOT_FOUND, "not found\n").into_response()
+    }
+}
+
+async fn create_user(State(shared): State<Shared>, body: String) -> Response {
+    let body: serde_json::Value = serde_json::from_str(&body).unwrap();
+    let id = body["user_id"].as_str().unwrap().to_owned();
+    let mut content = shared.content.lock().unwrap();
+    if content.users.contains(&id) {
+        return (
+            StatusCode::BAD_REQUEST,
+            "bad request: user already exists\n",
+        )
+            .into_response();
+    }
+    content.users.push(id);
+    (StatusCode::CREATED, "{}").into_response()
+}
+
 async fn facts(State(shared): State<Shared>, Path(user): Path<String>, params: Params) -> Response {
     let content = shared.content.lock().unwrap();
     if content.has(Quirk::WithoutFacts) {
@@ -366,6 +398,10 @@ fn scenario() -> Scenario {
             read_timeout: Duration::from_secs(5),
             read_concurrency: 4,
             lag_sample_every: 1,
+            dialect: None,
+            key_env: "ZEP_API_KEY".into(),
+            create_users: false,
+            also_create: Vec::new(),
         },
         users: 4,
         groups: vec![],

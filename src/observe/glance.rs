@@ -20,9 +20,8 @@ use super::scan::{Reading, ScanContext};
 use super::sight::expected_owner;
 use super::store::StoreClient;
 use super::texts::Texts;
-use crate::dialect::{RowCursor, SessionRecord};
+use crate::dialect::{ListPlace, SessionRecord};
 use crate::event::{Event, Sink};
-use crate::model::limits::PAGE_RECORDS;
 use crate::model::{Completion, Invocation, OpId, OpKind, Outcome};
 
 /// Pause between two glances.
@@ -82,8 +81,8 @@ pub fn watch_store(
         number: 0,
         sessions: HashSet::new(),
         users: VecDeque::new(),
-        from: RowCursor::START,
-        at: RowCursor::START,
+        from: ListPlace::START,
+        at: ListPlace::START,
         again: false,
         failures: 0,
     };
@@ -163,10 +162,10 @@ struct Glances {
     sessions: HashSet<String>,
     /// Users whose facts are read, one after another.
     users: VecDeque<String>,
-    /// Before this row there is nothing but what was there before the run.
-    from: RowCursor,
-    /// The next page begins behind this row.
-    at: RowCursor,
+    /// Before this place there is nothing but what was there before the run.
+    from: ListPlace,
+    /// Where the next page begins.
+    at: ListPlace,
     /// Is this page read a second time, because something on it is misplaced?
     again: bool,
     failures: u32,
@@ -221,7 +220,7 @@ impl Glances {
 
     async fn glance(&mut self, events: &mpsc::Sender<Event>) {
         self.reads_left.read();
-        let Ok(page) = self.store.sessions_page(self.at).await else {
+        let Ok((page, next)) = self.store.sessions_page(self.at).await else {
             self.failures += 1;
             return;
         };
@@ -280,23 +279,18 @@ impl Glances {
         }
         drop(reading);
         self.texts = texts;
-        self.turn_page(&page, misplaced);
+        self.turn_page(&page, next, misplaced);
     }
 
     /// A page on which something is misplaced is read twice; then comes the next one, and behind
     /// the last the first.
-    fn turn_page(&mut self, page: &[SessionRecord], misplaced: bool) {
+    fn turn_page(&mut self, page: &[SessionRecord], next: Option<ListPlace>, misplaced: bool) {
         if misplaced && !self.again {
             self.again = true;
             return;
         }
         self.again = false;
-        let last = page
-            .iter()
-            .map(|session| RowCursor(session.row))
-            .max_by_key(|row| row.0);
-        let is_full = page.len() >= usize::try_from(PAGE_RECORDS).unwrap_or(usize::MAX);
-        let Some(last) = last.filter(|last| is_full && last.0 > self.at.0) else {
+        let Some(next) = next else {
             self.at = self.from;
             return;
         };
@@ -304,9 +298,9 @@ impl Glances {
             .iter()
             .all(|session| self.context.baseline.has_session(&session.id));
         if all_old && self.at == self.from {
-            self.from = last;
+            self.from = next;
         }
-        self.at = last;
+        self.at = next;
     }
 }
 

@@ -284,7 +284,7 @@ impl<'a> Reading<'a> {
                 let record = Record {
                     kind: RecordType::Message,
                     id: &message.id,
-                    owner,
+                    owner: message.owner.as_deref().or(owner),
                     session: Some(&session.id),
                     role: message.role,
                     position,
@@ -408,15 +408,18 @@ impl<'a> Reading<'a> {
     /// the first reading are no gap: other people may use the store.
     fn compare_lists(&mut self, before: &[SessionRecord], after: &[SessionRecord]) {
         let end = before.iter().map(|session| session.row).max().unwrap_or(0);
-        let mut known: HashMap<i64, &SessionRecord> = before
+        // Without numbers rows are told apart by their ids, and only ours are expected to stay.
+        let key = |session: &SessionRecord| (session.row, session.id.clone());
+        let mut known: HashMap<(i64, String), &SessionRecord> = before
             .iter()
-            .map(|session| (session.row, session))
+            .map(|session| (key(session), session))
             .collect();
         for session in after {
             let owner = session.owner.as_deref();
             let is_ours = sight::is_our_session(self.context, &session.id, owner);
-            let is_same = known.remove(&session.row) == Some(session);
-            if !is_same && (is_ours || session.row <= end) {
+            let is_same = known.remove(&key(session)) == Some(session);
+            let is_before_end = session.row > 0 && session.row <= end;
+            if !is_same && (is_ours || is_before_end) {
                 self.tally
                     .incomplete("a session appeared or changed during the scan".to_owned());
             }

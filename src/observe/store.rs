@@ -3,78 +3,125 @@
 use std::error::Error;
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
 use reqwest::{Client, Response};
 use url::Url;
 
+use super::detect;
 use super::error::StoreError;
+use crate::auth::Secret;
 use crate::dialect::{
-    self, Deletion, Dialect, DialectError, HttpAsk, Method, PROBE_ID, PageNumber, Question,
-    Recognition, Reply, RowCursor,
+    Change, Changed, Dialect, DialectError, HttpAsk, Method, Question, Reply, Scheme,
 };
+use crate::model::StoreDialect;
 use crate::model::limits::PAGE_BYTES_MAX;
 use crate::scenario::Memory;
 
-/// How often a read is tried before it counts as failed. Reads only: a deletion is tried once.
+/// How often a read is tried before it counts as failed. Reads only: a change is tried once.
 const READ_TRIES: u32 = 3;
 /// Pause between two tries of one read.
 const READ_RETRY_PAUSE: Duration = Duration::from_millis(250);
+/// Longest pause before a read that the store asks to be put off.
+const RETRY_AFTER_MAX: Duration = Duration::from_mins(1);
 /// Time limit for opening a connection, where the limit of a read is not shorter.
 const CONNECT_TIMEOUT_MAX: Duration = Duration::from_secs(10);
 
 /// A store that can be read back. Copies share their connections.
 #[derive(Clone)]
 pub struct StoreClient {
-    http: Client,
-    base: String,
+    wire: StoreWire,
     dialect: &'static dyn Dialect,
-    can_list_facts: bool,
-    read_timeout: Duration,
-    read_concurrency: usize,
+    evidence: Arc<[String]>,
+    pace: Duration,
 }
 
 /// Without the base URL as it was given: it may hold a password.
 impl fmt::Debug for StoreClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("StoreClient")
-            .field("url", &self.shown_url())
+            .field("url", &self.wire.shown_url())
             .field("dialect", &self.dialect)
-            .field("can_list_facts", &self.can_list_facts)
             .finish_non_exhaustive()
     }
 }
 
+/// How a store is reached, whatever it speaks.
+#[derive(Clone)]
+pub(super) struct StoreWire {
+    http: Client,
+    base: String,
+    /// Goes with every request once the store has asked for it.
+    credential: Option<(Scheme, Secret)>,
+    read_timeout: Duration,
+    read_concurrency: usize,
+}
+
+/// An answer as it came.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) body: Vec<u8>,
+    /// How long the store wants to be left alone.
+    retry_after: Option<Duration>,
+}
+
+impl Answer {
+    pub(super) fn reply(&self) -> Reply<'_> {
+        Reply {
+            status: self.status,
+            body: &self.body,
+        }
+    }
+}
+
+/// The key of a store that wants one.
+#[derive(Debug, Clone, Default)]
+pub enum StoreKey {
+    /// There is none.
+    #[default]
+    None,
+    /// The user gave this one.
+    Given(Secret),
+    /// The one that the lab takes, which is no secret.
+    Lab,
+}
+
 impl StoreClient {
-    /// Finds out, by reading only, whether a store is there and what it speaks.
+    /// Finds out, by reading only, whether a store is there and what it speaks. The key is sent
+    /// only to a store that has asked for one.
     ///
     /// # Errors
-    /// Nothing listens at `url`, or no store that can be read; the message says what to mend.
-    pub async fn connect(url: &Url, memory: &Memory) -> Result<Self, StoreError> {
-        let read_timeout = memory.read_timeout;
-        let read_concurrency = usize::try_from(memory.read_concurrency.max(1)).unwrap_or(1);
-        let http = Client::builder()
-            .retry(reqwest::retry::never())
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .connect_timeout(read_timeout.min(CONNECT_TIMEOUT_MAX))
-            .timeout(read_timeout)
-            .pool_max_idle_per_host(read_concurrency)
-            .build()
-            .map_err(StoreError::Client)?;
-        let first = dialect::ALL.first().copied().unwrap_or(&dialect::V1);
-        let mut client = Self {
-            http,
-            base: base_of(url),
-            dialect: first,
-            can_list_facts: false,
-            read_timeout,
-            read_concurrency,
-        };
-        client.check_health().await?;
-        client.dialect = client.detect().await?;
-        client.can_list_facts = client.check_routes().await?;
-        Ok(client)
+    /// Nothing listens at `url`, or no store that can be read; the message says what was asked,
+    /// what was answered, and what to mend.
+    pub async fn connect(url: &Url, key: &StoreKey, memory: &Memory) -> Result<Self, StoreError> {
+        let mut wire = StoreWire::new(url, memory)?;
+        let found = detect::detect(&wire, key, memory).await?;
+        wire.credential = found.credential;
+        Ok(Self {
+            wire,
+            dialect: found.dialect,
+            evidence: found.evidence.into(),
+            pace: found.pace,
+        })
+    }
+
+    /// What the store speaks.
+    pub fn dialect(&self) -> StoreDialect {
+        self.dialect.kind()
+    }
+
+    /// What was asked to find that out, and what was answered, in order: a line each, without the
+    /// key and without a text of the store's.
+    pub fn evidence(&self) -> &[String] {
+        &self.evidence
+    }
+
+    /// How long a read took, on average, while it was found out what the store speaks.
+    pub fn pace(&self) -> Duration {
+        self.pace
     }
 
     /// The name of the dialect that the store speaks.
@@ -82,14 +129,20 @@ impl StoreClient {
         self.dialect.name()
     }
 
+    /// Does the store make no session for a user that it does not know? Then such sessions have no
+    /// owner, unless the users are made first.
+    pub fn refuses_unknown_users(&self) -> bool {
+        self.dialect.refuses_unknown_users()
+    }
+
     /// Can the store list a user's facts? Where it cannot, what became of uploads stays unknown.
     pub fn can_list_facts(&self) -> bool {
-        self.can_list_facts
+        self.dialect.lists_facts()
     }
 
     /// Reads in flight at once, at least 1.
     pub(super) fn read_concurrency(&self) -> usize {
-        self.read_concurrency
+        self.wire.read_concurrency
     }
 
     /// Can a record with this id be asked for at all?
@@ -109,30 +162,33 @@ impl StoreClient {
         let mut tries_left = READ_TRIES;
         loop {
             tries_left = tries_left.saturating_sub(1);
-            match self.ask_once(question, read).await {
+            let (result, retry_after) = self.ask_once(question, read).await;
+            match result {
                 Err(error) if tries_left > 0 && error.may_pass() => {
-                    tokio::time::sleep(READ_RETRY_PAUSE).await;
+                    let pause = retry_after.unwrap_or(READ_RETRY_PAUSE).min(RETRY_AFTER_MAX);
+                    tokio::time::sleep(pause).await;
                 }
                 done => return done,
             }
         }
     }
 
-    /// Asks once for a deletion. A record that is gone already counts as deleted; what really
-    /// became of it, only reading tells. `false` where this dialect deletes no such record.
+    /// Makes a change, once, whatever comes of it. What is gone already counts as deleted; what
+    /// really became of it, only reading tells. `false` where this dialect makes no such change.
     ///
     /// # Errors
     /// No answer, or one of another status.
-    pub(super) async fn delete(&self, record: &Deletion<'_>) -> Result<bool, StoreError> {
-        let Some(ask) = self.dialect.delete(record) else {
+    pub(super) async fn change(&self, change: &Change<'_>) -> Result<bool, StoreError> {
+        let Some(ask) = self.dialect.change(change) else {
             return Ok(false);
         };
-        match self.send(record, ask).await?.0 {
-            200..=299 | 404 => Ok(true),
-            status => Err(StoreError::Answer {
-                what: record.to_string(),
+        let answer = self.wire.send(change, ask).await?;
+        match self.dialect.read_change(change, &answer.reply()) {
+            Ok(Changed::Done | Changed::AlreadySo) => Ok(true),
+            Err(source) => Err(StoreError::Change {
+                what: change.to_string(),
                 url: self.shown_url(),
-                source: DialectError::Status { status },
+                source,
             }),
         }
     }
@@ -141,43 +197,88 @@ impl StoreClient {
         &self,
         question: &Question<'_>,
         read: fn(&'static dyn Dialect, &Reply<'_>) -> Result<T, DialectError>,
-    ) -> Result<T, StoreError> {
-        let (status, body) = self.send(question, self.dialect.ask(question)).await?;
-        let reply = Reply {
-            status,
-            body: &body,
+    ) -> (Result<T, StoreError>, Option<Duration>) {
+        let answer = match self.wire.send(question, self.dialect.ask(question)).await {
+            Ok(answer) => answer,
+            Err(error) => return (Err(error), None),
         };
-        read(self.dialect, &reply).map_err(|source| StoreError::Answer {
+        let read = read(self.dialect, &answer.reply()).map_err(|source| StoreError::Answer {
             what: question.to_string(),
             url: self.shown_url(),
             source,
+        });
+        (read, answer.retry_after)
+    }
+
+    /// The base URL as it may be shown: without user name, password and query.
+    pub(super) fn shown_url(&self) -> String {
+        self.wire.shown_url()
+    }
+}
+
+impl StoreWire {
+    fn new(url: &Url, memory: &Memory) -> Result<Self, StoreError> {
+        let read_timeout = memory.read_timeout;
+        let read_concurrency = usize::try_from(memory.read_concurrency.max(1)).unwrap_or(1);
+        let http = Client::builder()
+            .retry(reqwest::retry::never())
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .connect_timeout(read_timeout.min(CONNECT_TIMEOUT_MAX))
+            .timeout(read_timeout)
+            .pool_max_idle_per_host(read_concurrency)
+            .build()
+            .map_err(StoreError::Client)?;
+        Ok(Self {
+            http,
+            base: base_of(url),
+            credential: None,
+            read_timeout,
+            read_concurrency,
         })
     }
 
-    async fn send(
+    /// The same store, asked with a key or without.
+    pub(super) fn with(&self, credential: Option<(Scheme, Secret)>) -> Self {
+        Self {
+            credential,
+            ..self.clone()
+        }
+    }
+
+    /// Sends one request, once.
+    ///
+    /// # Errors
+    /// There was no whole answer.
+    pub(super) async fn send(
         &self,
         question: &(dyn fmt::Display + Sync),
         ask: HttpAsk,
-    ) -> Result<(u16, Vec<u8>), StoreError> {
+    ) -> Result<Answer, StoreError> {
         let address = format!("{}{}", self.base, ask.path_and_query);
-        let request = match ask.method {
+        let mut request = match ask.method {
             Method::Get => self.http.get(address),
             Method::Post => self.http.post(address),
             Method::Delete => self.http.delete(address),
         };
-        let request = match ask.body {
-            Some(json) => request
-                .header("content-type", "application/json")
-                .body(json),
-            None => request,
-        };
+        if let Some((scheme, key)) = &self.credential {
+            let credential = format!("{} {}", scheme.word(), key.expose());
+            request = request.header(AUTHORIZATION, credential);
+        }
+        if let Some(json) = ask.body {
+            request = request.header(CONTENT_TYPE, "application/json").body(json);
+        }
         let reply = request
             .send()
             .await
             .map_err(|error| self.failed(question, error))?;
-        let status = reply.status().as_u16();
-        let body = self.body(question, reply).await?;
-        Ok((status, body))
+        let retry_after = reply.headers().get(RETRY_AFTER);
+        let retry_after = retry_after.and_then(|value| value.to_str().ok()?.parse().ok());
+        Ok(Answer {
+            status: reply.status().as_u16(),
+            retry_after: retry_after.map(Duration::from_secs),
+            body: self.body(question, reply).await?,
+        })
     }
 
     async fn body(
@@ -225,70 +326,6 @@ impl StoreClient {
         url.set_query(None);
         hidden.map_or_else(|()| "the given URL".to_owned(), |()| url.to_string())
     }
-
-    async fn check_health(&self) -> Result<(), StoreError> {
-        let question = Question::Health;
-        let (status, body) = self.send(&question, self.dialect.ask(&question)).await?;
-        let reply = Reply {
-            status,
-            body: &body,
-        };
-        if self.dialect.read_health(&reply) {
-            return Ok(());
-        }
-        let url = self.shown_url();
-        Err(StoreError::NotHealthy { url, status })
-    }
-
-    async fn detect(&self) -> Result<&'static dyn Dialect, StoreError> {
-        let question = Question::Sessions {
-            limit: 1,
-            after: RowCursor::START,
-        };
-        for dialect in dialect::ALL.iter().copied() {
-            let (status, body) = self.send(&question, dialect.ask(&question)).await?;
-            let reply = Reply {
-                status,
-                body: &body,
-            };
-            match dialect.recognise(&reply) {
-                Recognition::Yes => return Ok(dialect),
-                Recognition::NeedsCredential => {
-                    return Err(StoreError::NeedsCredential {
-                        url: self.shown_url(),
-                        dialect: dialect.name(),
-                    });
-                }
-                Recognition::No => {}
-            }
-        }
-        Err(self.unknown_dialect())
-    }
-
-    /// Checks that messages can be listed (older servers cannot), and whether facts can.
-    async fn check_routes(&self) -> Result<bool, StoreError> {
-        let messages = Question::Messages {
-            session: PROBE_ID,
-            limit: 1,
-            page: PageNumber::FIRST,
-        };
-        if !is_present(self.ask(&messages, <dyn Dialect>::read_messages).await)? {
-            return Err(self.unknown_dialect());
-        }
-        let facts = Question::Facts {
-            user: PROBE_ID,
-            limit: 1,
-        };
-        is_present(self.ask(&facts, <dyn Dialect>::read_facts).await)
-    }
-
-    fn unknown_dialect(&self) -> StoreError {
-        let names: Vec<_> = dialect::ALL.iter().map(|d| d.name()).collect();
-        StoreError::UnknownDialect {
-            url: self.shown_url(),
-            known: names.join(", "),
-        }
-    }
 }
 
 /// The base URL as text to which paths can be added.
@@ -297,21 +334,6 @@ fn base_of(url: &Url) -> String {
     base.set_query(None);
     base.set_fragment(None);
     base.as_str().trim_end_matches('/').to_owned()
-}
-
-/// Does the store have the route that was asked? A page of another kind is no such route.
-fn is_present<T>(answer: Result<T, StoreError>) -> Result<bool, StoreError> {
-    match answer {
-        Ok(_) => Ok(true),
-        Err(StoreError::Answer {
-            source:
-                DialectError::Status { status: 404 | 405 }
-                | DialectError::Malformed { .. }
-                | DialectError::TrailingData { .. },
-            ..
-        }) => Ok(false),
-        Err(error) => Err(error),
-    }
 }
 
 fn is_refused(error: &reqwest::Error) -> bool {
@@ -337,7 +359,7 @@ mod tests {
             quirks: quirks.to_vec(),
             ..Content::default()
         });
-        StoreClient::connect(&store.url, &context().scenario.memory).await
+        StoreClient::connect(&store.url, &StoreKey::None, &context().scenario.memory).await
     }
 
     #[tokio::test]
@@ -355,13 +377,67 @@ mod tests {
     async fn what_cannot_be_read_is_said_with_its_remedy() {
         for (quirk, said) in [
             (Quirk::NotHealthy, "is it a Zep server"),
-            (Quirk::WithoutSessions, "it speaks none of v1-engram"),
+            (Quirk::WithoutSessions, "any of v1, v1-engram, v2, cloud"),
             (Quirk::WithoutMessages, "version 0.21 or later"),
-            (Quirk::WantsCredential, "turn its authentication off"),
+            (Quirk::WantsCredential, "environment variable ZEP_API_KEY"),
         ] {
             let error = connect(&[quirk]).await.unwrap_err();
             assert!(!error.is_gone());
             assert!(error.to_string().contains(said), "{error}");
+            // And what was asked and answered.
+            assert!(
+                error.to_string().contains("GET /healthz: 200 with"),
+                "{error}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn a_key_is_sent_to_a_store_that_asks_for_it_and_to_no_other() {
+        let memory = context().scenario.memory.clone();
+        let key = |key: &str| StoreKey::Given(Secret::new(key.to_owned()));
+        let closed = FakeStore::start(Content {
+            quirks: vec![Quirk::WantsCredential],
+            ..Content::default()
+        });
+        let store = StoreClient::connect(&closed.url, &key("open sesame"), &memory).await;
+        assert!(store.unwrap().list_sessions().await.fault.is_none());
+        let error = StoreClient::connect(&closed.url, &key("wrong"), &memory).await;
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains("refuses the key"), "{error}");
+        assert!(error.contains("with the key: 401 with text"), "{error}");
+        assert!(!error.contains("wrong"), "{error}");
+        let error = StoreClient::connect(&closed.url, &StoreKey::Lab, &memory).await;
+        let error = error.unwrap_err();
+        assert!(matches!(error, StoreError::NeedsKey { .. }), "{error}");
+
+        let open = FakeStore::start(Content::default());
+        let store = StoreClient::connect(&open.url, &key("open sesame"), &memory).await;
+        let store = store.unwrap();
+        assert!(store.list_sessions().await.fault.is_none());
+        assert!(!store.evidence().concat().contains("with the key"));
+        assert_eq!(open.content().keys, 0);
+    }
+
+    #[tokio::test]
+    async fn what_is_said_of_a_store_must_be_so() {
+        let store = FakeStore::start(Content::default());
+        for (said, listed) in [
+            (StoreDialect::V1, Some(false)),
+            (StoreDialect::V1Engram, Some(true)),
+            (StoreDialect::V2, None),
+            (StoreDialect::Cloud, None),
+        ] {
+            let memory = Memory {
+                dialect: Some(said),
+                ..context().scenario.memory.clone()
+            };
+            let found = StoreClient::connect(&store.url, &StoreKey::None, &memory).await;
+            match (found, listed) {
+                (Ok(found), Some(listed)) => assert_eq!(found.can_list_facts(), listed),
+                (Err(error), None) => assert!(error.to_string().contains(said.name()), "{error}"),
+                (found, _) => panic!("{said}: {found:?}"),
+            }
         }
     }
 
@@ -375,7 +451,9 @@ mod tests {
             "http://user:secret@127.0.0.1:{port}/zep?key=secret"
         ))
         .unwrap();
-        let error = StoreClient::connect(&url, &memory).await.unwrap_err();
+        let error = StoreClient::connect(&url, &StoreKey::None, &memory)
+            .await
+            .unwrap_err();
         assert!(
             matches!(error, StoreError::NothingListens { .. }),
             "{error:?}"
@@ -395,7 +473,9 @@ mod tests {
             read_timeout: Duration::from_millis(100),
             ..memory
         };
-        let error = StoreClient::connect(&store.url, &memory).await.unwrap_err();
+        let error = StoreClient::connect(&store.url, &StoreKey::None, &memory)
+            .await
+            .unwrap_err();
         assert!(matches!(error, StoreError::TimedOut { .. }), "{error:?}");
     }
 }

@@ -13,7 +13,7 @@ use super::baseline::Baseline;
 use super::error::StoreError;
 use super::store::StoreClient;
 use crate::canary;
-use crate::dialect::{Deletion, MessageRecord, SessionRecord, UserRecord};
+use crate::dialect::{Change, MessageRecord, SessionRecord, UserRecord};
 use crate::model::{Exactness, OpKind, Role, RunId, UserIx};
 use crate::plan::RECALL_QUESTION;
 use crate::scenario::Scenario;
@@ -260,23 +260,27 @@ impl StoreClient {
     /// Deletes the users of what was found, and gives what went wrong. Some stores delete a user's
     /// sessions along with it.
     pub async fn delete_users(&self, traces: &Traces) -> Vec<StoreError> {
-        let users = traces.users.iter().map(|id| Deletion::User(id));
+        let users = traces.users.iter();
+        let users = users.map(|user| Change::DeleteUser { user });
         self.delete_all(users.collect()).await
     }
 
     /// Deletes the sessions of what was found, and gives what went wrong.
     pub async fn delete_sessions(&self, traces: &Traces) -> Vec<StoreError> {
         let sessions = traces.sessions.iter().chain(&traces.sessions_of_users);
-        let sessions = sessions.map(|id| Deletion::Session(id));
+        let sessions = sessions.map(|session| Change::DeleteSession { session });
         self.delete_all(sessions.collect()).await
     }
 
-    async fn delete_all(&self, records: Vec<Deletion<'_>>) -> Vec<StoreError> {
-        let addressed = records.into_iter().filter(|record| match record {
-            Deletion::Session(id) | Deletion::User(id) => self.can_address(id),
+    async fn delete_all(&self, changes: Vec<Change<'_>>) -> Vec<StoreError> {
+        let addressed = changes.into_iter().filter(|change| match change {
+            Change::DeleteSession { session: id }
+            | Change::DeleteUser { user: id }
+            | Change::DeleteFact { fact: id }
+            | Change::CreateUser { user: id } => self.can_address(id),
         });
         stream::iter(addressed)
-            .map(|record| async move { self.delete(&record).await.err() })
+            .map(|change| async move { self.change(&change).await.err() })
             .buffer_unordered(self.read_concurrency())
             .filter_map(|error| async move { error })
             .collect()
@@ -312,6 +316,7 @@ mod tests {
         MessageRecord {
             id: "m".to_owned(),
             role,
+            owner: None,
             body: run.map_or_else(|| "good morning".to_owned(), canary),
         }
     }

@@ -125,6 +125,10 @@ fn scenario(users: u32, groups: Vec<(&str, SessionSpec, Executor)>) -> Scenario 
             read_timeout: SECOND,
             read_concurrency: 1,
             lag_sample_every: 0,
+            dialect: None,
+            key_env: String::new(),
+            create_users: false,
+            also_create: Vec::new(),
         },
         users,
         groups: groups

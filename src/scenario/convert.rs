@@ -174,6 +174,14 @@ impl Reader<'_> {
             read_timeout: self.take(&["memory", "read_timeout"], &raw.read_timeout, seconds(90)),
             read_concurrency: self.take(&["memory", "read_concurrency"], &raw.read_concurrency, 16),
             lag_sample_every: self.take(&["memory", "lag_sample_every"], &raw.lag_sample_every, 50),
+            dialect: self.take(&["memory", "dialect"], &raw.dialect, None),
+            key_env: self.take(
+                &["memory", "key_env"],
+                &raw.key_env,
+                super::default_key_env(),
+            ),
+            create_users: self.take(&["memory", "create_users"], &raw.create_users, false),
+            also_create: self.take(&["memory", "also_create"], &raw.also_create, Vec::new()),
         };
         if memory.settle.deadline < memory.settle.task_limit {
             let what = "the deadline is shorter than `task_limit`: what is still being written \

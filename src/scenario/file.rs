@@ -9,9 +9,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::text::{
-    AlgorithmText, Auth, AuthText, BaseUrl, ChannelText, CheckText, Claim, DayText, EndpointText,
-    ExecutorText, FileNames, IdsText, KindText, Line, Name, OwnerText, Path, PlaceText, Pool,
-    SecondText, SecretText, SessionPath, StartsText, StoreUrl, Template, Texts, TriggerWords,
+    AlgorithmText, Auth, AuthText, BaseUrl, ChannelText, CheckText, Claim, DayText, DialectText,
+    EndpointText, ExecutorText, FileNames, IdsText, KindText, Line, Name, OwnerText, Path,
+    PlaceText, Pool, SecondText, SecretText, SessionPath, StartsText, StoreUrl, Template, Texts,
+    TriggerWords,
 };
 use super::value::{Counts, Field, Flag, Int, Pauses, Rate, Speed, Time};
 use crate::model::limits::{PLANNED_USERS_MAX, SESSIONS_MAX};
@@ -213,6 +214,18 @@ pub(super) struct RawMemory {
     /// One in so many operations is polled to measure how late it becomes visible; 0 for none.
     /// Default 50.
     pub(super) lag_sample_every: Field<Int<0, { u32::MAX }>>,
+    /// What the store speaks: "v1", "v1-engram", "v2", "cloud", or "auto" to find out by reading.
+    /// Default "auto".
+    pub(super) dialect: Field<DialectText>,
+    /// The environment variable that holds the store's key, which is sent only where the store
+    /// wants one; by default `ZEP_API_KEY`.
+    pub(super) key_env: Field<Name>,
+    /// Make the run's users in the store before the run, where the store makes no session for a
+    /// user that it does not know. Default false.
+    pub(super) create_users: Field<Flag>,
+    /// Other users to make there, by id: the stand-ins that the target writes under. They are left
+    /// there; by default there are none.
+    pub(super) also_create: Field<Texts>,
     /// When the store counts as settled, so that what is missing counts as lost.
     pub(super) settle: RawSettle,
 }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::model::limits::EQUAL_SCANS_MIN;
-use crate::model::{GroupIx, OpKind, Scan, standstill};
+use crate::model::{GroupIx, OpKind, Scan, StoreDialect, standstill};
 
 mod accept;
 mod auth;
@@ -223,6 +223,23 @@ pub struct Memory {
     pub read_concurrency: u32,
     /// One in so many operations is polled for its persistence lag; 0 for none.
     pub lag_sample_every: u32,
+    /// What the store speaks; `None` to find out.
+    #[serde(default)]
+    pub dialect: Option<StoreDialect>,
+    /// The environment variable that holds the store's key, where it wants one.
+    #[serde(default = "default_key_env")]
+    pub key_env: String,
+    /// Are the run's users made in the store before the run?
+    #[serde(default)]
+    pub create_users: bool,
+    /// Other users that are made there, by id: stand-ins that the target writes under.
+    #[serde(default)]
+    pub also_create: Vec<String>,
+}
+
+/// Where the store's key is looked for if nothing else is said: where the vendor's clients look.
+fn default_key_env() -> String {
+    "ZEP_API_KEY".to_owned()
 }
 
 /// Where the store is.

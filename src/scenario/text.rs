@@ -13,7 +13,7 @@ use super::{
     AcceptedOwner, AuthKind, Day, FileName, SecondUser, SecretRef, SessionIds, Signing, Store,
     TokenPlace, accept, auth, pool,
 };
-use crate::model::{Code, OpKind};
+use crate::model::{Code, OpKind, StoreDialect};
 
 /// Characters of a text in a scenario: names, paths, apologies.
 const TEXT_CHARS_MAX: usize = 400;
@@ -135,6 +135,11 @@ text_leaf!(
 text_leaf!(
     /// The base URL of a store, or `none`.
     StoreUrl -> Store, read_store, {"type": "string", "pattern": "^(none|https?://.+)$"});
+text_leaf!(
+    /// What a store speaks; `None` for `auto`.
+    DialectText -> Option<StoreDialect>,
+    |text| choose(text, "dialect", DialectText::CHOICES),
+    {"type": "string", "enum": ["auto", "v1", "v1-engram", "v2", "cloud"]});
 text_leaf!(
     /// How requests prove who sends them.
     Auth -> AuthKind, |text| choose(text, "way to authenticate", Auth::CHOICES),
@@ -283,6 +288,16 @@ pub(super) enum Starts {
     Freely,
     /// As soon as all of them are ready.
     Together,
+}
+
+impl DialectText {
+    const CHOICES: &[(&str, Option<StoreDialect>)] = &[
+        ("auto", None),
+        ("v1", Some(StoreDialect::V1)),
+        ("v1-engram", Some(StoreDialect::V1Engram)),
+        ("v2", Some(StoreDialect::V2)),
+        ("cloud", Some(StoreDialect::Cloud)),
+    ];
 }
 
 impl Auth {

@@ -14,7 +14,7 @@ use crosswire::lab::{self, Lab, LabConfig, LogTarget};
 use crosswire::model::{
     CanaryId, CanaryKind, Micros, RecordType, RunId, SessionIx, Sighting, UserIx,
 };
-use crosswire::observe::{ScanContext, SettlePlan, StoreClient, Strangers};
+use crosswire::observe::{ScanContext, SettlePlan, StoreClient, StoreKey, Strangers};
 use crosswire::scenario::{embedded, parse};
 use crosswire::stop::stop_pair;
 use serde_json::{Value, json};
@@ -129,7 +129,7 @@ async fn what_stands_in_the_labs_store_is_read_back_whole() {
         .await;
     let mut context = context();
     let url = Url::parse(&lab.memory_url).unwrap();
-    let store = StoreClient::connect(&url, &context.scenario.memory)
+    let store = StoreClient::connect(&url, &StoreKey::None, &context.scenario.memory)
         .await
         .unwrap();
     assert!(store.can_list_facts());

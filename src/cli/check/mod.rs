@@ -181,6 +181,7 @@ fn run_args(args: &CheckArgs) -> RunArgs {
 /// Drives, follows the logs, and reads back.
 async fn carry_out(prepared: &Prepared, args: &RunArgs, signals: &Signals) -> Result<(), Failure> {
     let ledger = run::open_ledger(prepared, &run::manifest(prepared, args)?)?;
+    run::create_users(prepared).await?;
     let (events, queue) = Collector::queue();
     let collector = Collector::start(queue, vec![ledger.sink()]);
     let watch = logs::watch(args, prepared, &events).await?;
