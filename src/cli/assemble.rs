@@ -8,9 +8,9 @@ use crate::canary;
 use crate::ledger::LedgerReader;
 use crate::model::{
     Code, Finding, GeneratorHealth, InconclusiveReason, LagSample, Micros, OpKind, Proof, Scan,
-    Verdict,
+    Trait, Verdict,
 };
-use crate::reconcile::{Context, Judgement, Matched, ReadBack, RunEnd};
+use crate::reconcile::{Context, Judgement, Matched, ReadBack, RunEnd, SLOW_STORE};
 use crate::report::{
     self, Accepted, AnomalyCount, Ended, Lookup, PersistenceLag, RecordCounts, Report,
 };
@@ -83,8 +83,8 @@ pub(super) fn report(
             pairs: facts.exposure.pairs,
             peak_users: u64::from(facts.exposure.peak_users),
         },
-        traits: facts.tally.traits(),
-        not_tried: report::not_tried(&facts.tally.traits()),
+        not_tried: report::not_tried(&traits(facts, judgement)),
+        traits: traits(facts, judgement),
         bound: bound(context, judgement),
         control: report::Control {
             planted: judgement.control.planted,
@@ -99,6 +99,17 @@ pub(super) fn report(
     };
     report.next = report::next_step(&report);
     report
+}
+
+/// How many operations had each trait. How slow the store was is known of those that were watched
+/// while the load ran, and of the last ones.
+fn traits(facts: &Facts, judgement: &Judgement) -> BTreeMap<Trait, u64> {
+    let mut traits = facts.tally.traits();
+    let watched = facts.lags.iter();
+    let slow = watched.filter(|sample| sample.lag >= SLOW_STORE).count();
+    let slow = u64::try_from(slow).unwrap_or(u64::MAX);
+    traits.insert(Trait::SlowStore, slow.saturating_add(judgement.slow_ops));
+    traits
 }
 
 /// Sessions of which nobody saw all that is stored bound nothing: only what crossed is counted.

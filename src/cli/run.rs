@@ -13,6 +13,7 @@ use crate::auth::TokenSource;
 use crate::clock::RunClock;
 use crate::drive::{self, Collector, CollectorHandle, DriveConfig, DriveEnd, DriveReport};
 use crate::event::{Event, Sink};
+use crate::lab::QuirkKind;
 use crate::ledger::{self, Ledger, Manifest};
 use crate::live::{self, Live, Phase};
 use crate::model::limits::PAGE_RECORDS;
@@ -60,6 +61,8 @@ pub(super) struct Prepared {
     pub(super) strangers_key: [u8; 32],
     pub(super) strangers: Strangers,
     pub(super) tokens: TokenSource,
+    /// Has nobody used the target before?
+    target_just_started: bool,
 }
 
 /// Carries the command out.
@@ -129,7 +132,11 @@ pub(super) async fn make_ready(
     };
     let addresses = addresses(&scenario, lab.as_ref())?;
     let folder = folder.to_path_buf();
-    let prepared = prepare((scenario, seed), run, folder, addresses, tokens).await?;
+    let mut prepared = prepare((scenario, seed), run, folder, addresses, tokens).await?;
+    // An embedded lab is started for its run.
+    let warmed_up = QuirkKind::WarmedUp.name();
+    let was_used = args.lab_quirks.iter().any(|quirk| quirk == warmed_up);
+    prepared.target_just_started = lab.is_some() && !was_used;
     Ok((prepared, lab))
 }
 
@@ -198,6 +205,7 @@ async fn prepare(
         strangers_key,
         strangers: Strangers::new(strangers_key),
         tokens,
+        target_just_started: false,
     })
 }
 
@@ -455,8 +463,7 @@ pub(super) fn drive_config(prepared: &Prepared, collector: &CollectorHandle) -> 
         target: prepared.addresses.target.clone(),
         clock: prepared.clock,
         tokens: prepared.tokens.clone(),
-        // An embedded lab is started for its run.
-        target_just_started: prepared.plan.scenario().target.url.is_none(),
+        target_just_started: prepared.target_just_started,
         unrecorded: collector.failed(),
     }
 }

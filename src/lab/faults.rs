@@ -95,6 +95,13 @@ pub enum FaultKind {
     LogNoEnd,
     /// The task is lost, and the log says that it is done.
     LogCompletedNotStored,
+    /// Questions are answered out of what anybody has told the same agent.
+    SharedAgent,
+    /// What the store was slow to take is written again, without a key that says that it is the
+    /// same.
+    BlindRetry,
+    /// Tasks that begin while the worker is being started act as whoever started it.
+    ColdStart,
 }
 
 /// The share of the operations that is struck where all would leave nothing to judge.
@@ -107,6 +114,8 @@ const CUT_CHARS: usize = 1_000;
 const SLOW: Duration = Duration::from_secs(7);
 /// How long a turn is held back for the next one.
 const HELD: Duration = Duration::from_secs(2);
+/// How long a write may take before it is tried again.
+const RETRIED: Duration = Duration::from_secs(1);
 /// Operations before a store that wedges does so.
 const WEDGED_AFTER: u64 = 200;
 
@@ -173,7 +182,7 @@ impl About {
 
 impl FaultKind {
     /// All faults, in the order in which messages list them.
-    pub const ALL: [Self; 40] = [
+    pub const ALL: [Self; 43] = [
         Self::LateBinding,
         Self::NoOwner,
         Self::AuthFallback,
@@ -214,6 +223,9 @@ impl FaultKind {
         Self::LogWrongUser,
         Self::LogNoEnd,
         Self::LogCompletedNotStored,
+        Self::SharedAgent,
+        Self::BlindRetry,
+        Self::ColdStart,
     ];
 
     /// The name used on the command line and in the truth.
@@ -275,6 +287,9 @@ impl FaultKind {
             // Where no task ended, nobody could tell that a log lacks ends.
             Self::LogNoEnd => About::new("log-no-end", ALL).rate(SOME),
             Self::LogCompletedNotStored => About::new("log-completed-not-stored", ALL),
+            Self::SharedAgent => About::new("shared-agent", CHAT),
+            Self::BlindRetry => About::new("blind-retry", TURNS).delay(RETRIED),
+            Self::ColdStart => About::race("cold-start", ALL, 200),
         }
     }
 }

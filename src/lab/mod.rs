@@ -139,6 +139,12 @@ pub enum LabError {
         /// Why not.
         reason: String,
     },
+    /// Whoever should have used it before the run could not.
+    #[error("answer somebody before the run: {source}")]
+    WarmUp {
+        /// Why not.
+        source: io::Error,
+    },
     /// Something could not be written to the end.
     #[error("write the {what}: {source}")]
     Write {
@@ -169,12 +175,7 @@ pub struct Lab {
 /// # Errors
 /// A port is taken, a file cannot be opened, or a setting is out of range.
 pub async fn start(config: LabConfig) -> Result<Lab, LabError> {
-    let answer_status = match config.answer_status {
-        None => None,
-        Some(status) => {
-            Some(StatusCode::from_u16(status).map_err(|_| LabError::BadStatus { status })?)
-        }
-    };
+    let answer_status = config.answer_status.map(status).transpose()?;
     let keys = match config.jwks {
         None => engram::Keys::default(),
         Some(path) => read_keys(path).await?,
@@ -225,7 +226,7 @@ pub async fn start(config: LabConfig) -> Result<Lab, LabError> {
         })
     };
     let (target_doors, memory_doors) = (doors(target_listener)?, doors(memory_listener)?);
-    Ok(Lab {
+    let lab = Lab {
         target_url,
         memory_url,
         engram,
@@ -236,10 +237,36 @@ pub async fn start(config: LabConfig) -> Result<Lab, LabError> {
         closing,
         log_end,
         truth_end,
-    })
+    };
+    let ready = lab.warm_up().await;
+    ready.map_err(|source| LabError::WarmUp { source })?;
+    Ok(lab)
+}
+
+fn status(status: u16) -> Result<StatusCode, LabError> {
+    StatusCode::from_u16(status).map_err(|_| LabError::BadStatus { status })
 }
 
 impl Lab {
+    /// Has somebody use the backend, if a quirk wants that, until all that this began is over.
+    async fn warm_up(&self) -> io::Result<()> {
+        if !self.engram.is_warmed_up() {
+            return Ok(());
+        }
+        strangers::use_once(&self.target_url).await?;
+        sleep(self.engram.starting()).await;
+        self.background_ends().await;
+        Ok(())
+    }
+
+    /// Waits until no background task runs, but not for ever.
+    async fn background_ends(&self) {
+        let deadline = Instant::now() + BACKGROUND_GRACE;
+        while self.engram.background() > 0 && Instant::now() < deadline {
+            sleep(BACKGROUND_POLL).await;
+        }
+    }
+
     /// Serves until a stop is asked for, lets what was answered be stored, and writes out the
     /// truth and the log.
     ///

@@ -40,6 +40,8 @@ pub enum QuirkKind {
     Restart,
     /// Another run with users of its own writes into the same store.
     Colleague,
+    /// Somebody has used it before the run.
+    WarmedUp,
 }
 
 /// How far the store's clock is ahead.
@@ -57,7 +59,7 @@ pub(super) const RESTART_PAUSE: Duration = Duration::from_millis(300);
 
 impl QuirkKind {
     /// All quirks, in the order in which messages list them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::SlowWrites,
         Self::DoubleListing,
         Self::RestyledText,
@@ -72,6 +74,7 @@ impl QuirkKind {
         Self::EchoRefused,
         Self::Restart,
         Self::Colleague,
+        Self::WarmedUp,
     ];
 
     /// The name used on the command line.
@@ -91,6 +94,7 @@ impl QuirkKind {
             Self::EchoRefused => "echo-refused",
             Self::Restart => "restart",
             Self::Colleague => "colleague",
+            Self::WarmedUp => "warmed-up",
         }
     }
 }

@@ -36,6 +36,8 @@ pub(super) struct Faults<T> {
     latched_user: Mutex<Option<Arc<str>>>,
     /// The user of the request that started the worker.
     worker_user: OnceLock<Arc<str>>,
+    /// When the first request came, and whose it was.
+    first: OnceLock<(Instant, Arc<str>)>,
     /// The objects of requests.
     objects: Pool,
     /// Does nothing reach the store any more?
@@ -92,6 +94,7 @@ impl<T> Faults<T> {
             user_before: Mutex::default(),
             latched_user: Mutex::default(),
             worker_user: OnceLock::new(),
+            first: OnceLock::new(),
             objects: Pool::default(),
             wedged: AtomicBool::new(false),
             recent_answers: Mutex::default(),
@@ -118,6 +121,8 @@ impl<T> Faults<T> {
         self.begun.fetch_add(1, Ordering::Relaxed);
         self.in_flight.fetch_add(1, Ordering::Relaxed);
         if !self.specs.is_empty() {
+            self.first
+                .get_or_init(|| (Instant::now(), Arc::clone(user)));
             *lock(&self.last_begun) = Some(Instant::now());
             let before = lock(&self.current_user).replace(Arc::clone(user));
             if before.as_ref().is_some_and(|before| before != user) {
@@ -176,6 +181,12 @@ impl<T> Faults<T> {
     /// The user of the request that started the worker: this one's, if none was before.
     pub(super) fn worker_user(&self, user: &Arc<str>) -> Arc<str> {
         Arc::clone(self.worker_user.get_or_init(|| Arc::clone(user)))
+    }
+
+    /// The user of the first request, as long as the worker that it started is not ready.
+    pub(super) fn starter(&self, starting: Duration) -> Option<Arc<str>> {
+        let (since, user) = self.first.get()?;
+        (since.elapsed() < starting).then(|| Arc::clone(user))
     }
 
     /// Another user who was active just now.
@@ -292,6 +303,16 @@ mod tests {
         };
         let struck = ["a", "a", "b", "a"].map(struck);
         assert_eq!(struck, [false, false, true, true]);
+    }
+
+    #[test]
+    fn a_worker_is_started_by_the_first_and_for_a_while() {
+        let faults = faults("cold-start");
+        assert_eq!(faults.starter(Duration::MAX), None);
+        drop(faults.enter(&"a".into()));
+        drop(faults.enter(&"b".into()));
+        assert_eq!(faults.starter(Duration::MAX).as_deref(), Some("a"));
+        assert_eq!(faults.starter(Duration::ZERO), None);
     }
 
     #[test]

@@ -1,12 +1,16 @@
-//! Others who write into the same store while a run is on: quirks, and no concern of the run.
+//! Others who use the backend before a run or write into the same store while it is on: quirks, and
+//! no concern of the run.
 #![expect(
     clippy::disallowed_methods,
     reason = "strangers write in a task of their own"
 )]
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use super::quirks::{QuirkKind, Quirks};
@@ -30,6 +34,9 @@ const USERS: u32 = 8;
 const OLDER_RUN: RunId = RunId(0x0bad_cafe);
 /// The run of the colleague.
 const COLLEAGUES_RUN: RunId = RunId(0x0c01_1ea6);
+
+/// What whoever is first says.
+const GOOD_MORNING: &str = r#"{"content":"Good morning.","agent_id":"elena"}"#;
 
 /// Who writes.
 #[derive(Debug, Clone, Copy)]
@@ -71,6 +78,25 @@ pub(super) fn start(
             }
         });
     }
+}
+
+/// Somebody has a turn at the backend, through its door, and waits for the answer.
+///
+/// # Errors
+/// The connection broke.
+pub(super) async fn use_once(backend_url: &str) -> io::Result<()> {
+    let backend = backend_url.trim_start_matches("http://");
+    let request = format!(
+        "POST /api/v1/chat HTTP/1.1\r\nhost: {backend}\r\nauthorization: Bearer \
+         dev_early-bird_analyst\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\
+         connection: close\r\n\r\n{GOOD_MORNING}",
+        GOOD_MORNING.len()
+    );
+    let mut connection = TcpStream::connect(backend).await?;
+    connection.write_all(request.as_bytes()).await?;
+    let mut answer = Vec::new();
+    connection.read_to_end(&mut answer).await?;
+    Ok(())
 }
 
 /// One turn and one fact. Nobody looks at what becomes of them.

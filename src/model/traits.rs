@@ -47,11 +47,14 @@ pub enum Trait {
     DoubleSubmits,
     /// The answer was read slowly.
     SlowReaders,
+    /// What it wrote was not to be seen in the store for more than a second. Measured afterwards, and
+    /// so never in an operation's own set.
+    SlowStore,
 }
 
 impl Trait {
     /// All traits, in the order in which reports list them.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::SameWords,
         Self::AskBeforeTelling,
         Self::ManyShortSessions,
@@ -72,6 +75,7 @@ impl Trait {
         Self::EarlyCloses,
         Self::DoubleSubmits,
         Self::SlowReaders,
+        Self::SlowStore,
     ];
 
     /// The name used in reports.
@@ -97,6 +101,7 @@ impl Trait {
             Self::EarlyCloses => "early-closes",
             Self::DoubleSubmits => "double-submits",
             Self::SlowReaders => "slow-readers",
+            Self::SlowStore => "slow-store",
         }
     }
 
@@ -123,6 +128,7 @@ impl Trait {
             Self::EarlyCloses => "transcripts that are saved for the next socket",
             Self::DoubleSubmits => "keys that are made per request, not per submission",
             Self::SlowReaders => "buffers handed on before they were read",
+            Self::SlowStore => "retries without an idempotency key",
         }
     }
 
@@ -148,6 +154,7 @@ impl Trait {
             Self::EarlyCloses => 17,
             Self::DoubleSubmits => 18,
             Self::SlowReaders => 19,
+            Self::SlowStore => 20,
         }
     }
 }

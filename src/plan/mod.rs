@@ -305,7 +305,8 @@ impl Plan {
     fn steps(&self, group: &Group, session: SessionIx, place: Place) -> Vec<Step> {
         let streams = self.streams(group, place);
         let of_group = traits::of_group(&self.scenario, group);
-        let mut steps = workload::steps(&group.session, session, &streams, &self.vocabulary);
+        let spec = workload::with_own_agent(&group.session, self.user(group, place));
+        let mut steps = workload::steps(&spec, session, &streams, &self.vocabulary);
         let ops = u16::try_from(steps.len()).unwrap_or(u16::MAX);
         let cast = self.cast(group, place, ops);
         for step in &mut steps {

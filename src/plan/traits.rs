@@ -4,7 +4,8 @@
 
 use crate::model::{Trait, TraitSet};
 use crate::scenario::{
-    Connections, Executor, FileName, Group, Scenario, SecondUser, SessionIds, SessionSpec,
+    AGENT_USER, Connections, Executor, FileName, Group, Scenario, SecondUser, SessionIds,
+    SessionSpec,
 };
 
 use super::cast::Cast;
@@ -111,9 +112,13 @@ fn shared_file_name(spec: &SessionSpec) -> Option<&str> {
 
 fn agent(spec: &SessionSpec) -> Option<&str> {
     match spec {
-        SessionSpec::Chat(spec) => Some(&spec.agent),
-        SessionSpec::Voice(spec) => Some(&spec.agent),
-        SessionSpec::Recall(spec) => Some(&spec.agent),
+        // A second user talks to the agent of the session's founder.
+        SessionSpec::Chat(spec) if spec.second_user != SecondUser::None => {
+            Some(spec.agent.as_str())
+        }
+        SessionSpec::Chat(_) | SessionSpec::Voice(_) | SessionSpec::Recall(_) => {
+            spec.agent().filter(|agent| !agent.contains(AGENT_USER))
+        }
         SessionSpec::Upload(_) => None,
     }
 }

@@ -1,6 +1,7 @@
 //! What is counted over one bucket, beside its findings.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use crate::model::{
     CanaryId, CanaryKind, OpKind, OpRow, Outcome, RecordType, RunId, SessionIx, Sighting, UserIx,
@@ -10,6 +11,9 @@ use super::evidence::Evidence;
 use super::fold::Mixers;
 use super::owner::Owner;
 use super::reading::Record;
+
+/// A store that shows a text later than this after its answer is slow.
+pub const SLOW_STORE: Duration = Duration::from_secs(1);
 
 /// Plain counts over one bucket.
 #[derive(Debug, Clone, Default)]
@@ -24,6 +28,8 @@ pub(crate) struct Counts {
     /// Sessions of which a message was read in different places: with any, the store's order
     /// says nothing. Two buckets may know the same one.
     pub unsteady: BTreeSet<SessionIx>,
+    /// Operations of which the store showed nothing for so long after their answer.
+    pub slow: u64,
     /// Stored texts in our sessions and under our users.
     pub texts: u64,
     /// The same, where only a session id from an answer tells whose they are. By id, because
@@ -68,6 +74,7 @@ impl Evidence<'_> {
             crossed: self.records.iter().flat_map(|r| self.crossed(r)).collect(),
             ledger_gap: self.ledger_gap(),
             unsteady: self.records.iter().filter_map(unsteady_session).collect(),
+            slow: count(self.own_ops().filter(|op| self.met_slow_store(op))),
             ..Counts::default()
         };
         let known: BTreeSet<SessionIx> = ok().map(|(session, _)| *session).collect();
@@ -95,6 +102,26 @@ impl Evidence<'_> {
             }
         }
         counts
+    }
+
+    /// Is all that is stored of an operation first seen by a scan whose forerunner, long after the
+    /// answer, lacked it?
+    fn met_slow_store(&self, op: &OpRow) -> bool {
+        let Some(end) = op
+            .completion
+            .as_ref()
+            .filter(|_| op.outcome() == Outcome::Ok)
+        else {
+            return false;
+        };
+        let records = self.canaries_of(op).flat_map(|canary| self.stored(canary));
+        let first = records.map(|record| record.first_scan).min();
+        let scans = || self.context.scans.iter();
+        let before = first.and_then(|first| {
+            let before = scans().filter(|scan| scan.complete && scan.scan < first);
+            before.map(|scan| scan.started).max()
+        });
+        before.is_some_and(|before| before >= end.completed + SLOW_STORE)
     }
 
     fn is_stored(&self, op: &OpRow) -> bool {
@@ -171,4 +198,34 @@ fn unsteady_session(record: &Record<'_>) -> Option<SessionIx> {
     };
     let by_canary = record.canaries.first().map(|canary| canary.session);
     by_canary.or_else(by_name).filter(|_| unsteady)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Context;
+    use super::super::testing::{scans, spoilt};
+
+    #[test]
+    fn what_a_scan_long_after_its_answer_lacked_met_a_slow_store() {
+        // The turn was answered at 1.5 s.
+        let history = spoilt(|history| {
+            for id in ["m0.1u", "m0.1a"] {
+                history.record(id).first_scan = 3;
+            }
+        });
+        for (times, slow) in [
+            (&["1", "2.6", "4"][..], 1),
+            (&["1", "2.4", "4"], 0),
+            (&["1", "!2.6", "4"], 0),
+            (&[], 0),
+        ] {
+            let scans = scans(times);
+            let context = Context {
+                scans: &scans,
+                ..history.context()
+            };
+            let judgement = history.judge_sharded(&context, 2);
+            assert_eq!(judgement.slow_ops, slow, "{times:?}");
+        }
+    }
 }

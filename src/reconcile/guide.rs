@@ -274,6 +274,10 @@ fn carried_by(asked: Trait) -> &'static str {
         Trait::EarlyCloses => "The voice socket is closed before the answer.",
         Trait::DoubleSubmits => "The same request is sent twice at once.",
         Trait::SlowReaders => "The answer is read slowly.",
+        Trait::SlowStore => {
+            "What it wrote was not in the store for more than a second after its answer, as a \
+             sample of operations and the readings after the load showed."
+        }
     }
 }
 

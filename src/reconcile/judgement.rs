@@ -41,6 +41,9 @@ pub struct Judgement {
     /// Sessions whose messages were read in different places. With any, the store's order says
     /// nothing, and the order of turns was compared in no session.
     pub unsteady_sessions: u64,
+    /// Operations of which a reading of the store, begun more than [`SLOW_STORE`](super::SLOW_STORE)
+    /// after their answer, showed nothing yet, and a later one did.
+    pub slow_ops: u64,
     /// Checks that broke.
     pub checker_errors: BTreeSet<Code>,
 }
@@ -79,6 +82,7 @@ pub fn combine(
         let counts = bucket.counts;
         unsteady.extend(counts.unsteady);
         judgement.sessions += counts.sessions;
+        judgement.slow_ops += counts.slow;
         crossed.extend(counts.crossed);
         judgement.ledger_gap += counts.ledger_gap;
         judgement.texts += counts.texts;

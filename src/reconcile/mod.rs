@@ -44,6 +44,7 @@ mod wording;
 
 pub use accept::{Matched, accept};
 pub use control::{Control, control};
+pub use counts::SLOW_STORE;
 pub use draft::Draft;
 pub use evidence::Evidence;
 pub use judgement::{Judgement, combine};

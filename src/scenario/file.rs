@@ -298,7 +298,8 @@ pub(super) struct RawSession {
     pub(super) think: Field<Pauses>,
     /// Words of a turn beside its canary (chat, recall), or a range. Default "12..40".
     pub(super) words: Field<Counts<1, WORDS_MAX>>,
-    /// The agent that is asked (chat, recall, voice). Default "elena".
+    /// The agent that is asked (chat, recall, voice); `{user}` in it stands for the user, `u7` for
+    /// the eighth, so that each has an agent of their own. Default "elena".
     pub(super) agent: Field<Name>,
     /// Who names the session (chat): "client", or "server" in its first answer.
     /// Default "client".

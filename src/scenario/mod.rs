@@ -43,6 +43,9 @@ pub use schema::json_schema;
 pub use text::{read_auth, read_store, read_url};
 pub use value::read_duration;
 
+/// What stands for the user in an agent's id.
+pub const AGENT_USER: &str = "{user}";
+
 /// A valid scenario.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Scenario {
@@ -368,6 +371,16 @@ impl SessionSpec {
             Self::Chat(_) | Self::Recall(_) => OpKind::Chat,
             Self::Upload(_) => OpKind::Upload,
             Self::Voice(_) => OpKind::Voice,
+        }
+    }
+
+    /// The agent that it talks to; [`AGENT_USER`] in it stands for the user.
+    pub fn agent(&self) -> Option<&str> {
+        match self {
+            Self::Chat(spec) => Some(&spec.agent),
+            Self::Voice(spec) => Some(&spec.agent),
+            Self::Recall(spec) => Some(&spec.agent),
+            Self::Upload(_) => None,
         }
     }
 }

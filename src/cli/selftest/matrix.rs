@@ -7,7 +7,7 @@ use crate::model::{Code, Pattern, Trait};
 use crate::score::RootsPer;
 
 use workload::{
-    ALL_KINDS, ALTERNATING, CHAT, CLEAN, GATEWAY, HAND_OVER, LETTERS, LOGGED, LOGIN, OVERLAP,
+    ALL_KINDS, ALTERNATING, BUSY, CHAT, CLEAN, GATEWAY, HAND_OVER, LETTERS, LOGGED, LOGIN, OVERLAP,
     RECALL, SAME_FILE, SHARED, SLOW, TURNS, UPLOADS, VISITS, VOICE, Workload,
 };
 
@@ -93,6 +93,11 @@ impl Row {
         self
     }
 
+    const fn quirks(mut self, quirks: &'static [&'static str]) -> Self {
+        self.quirks = quirks;
+        self
+    }
+
     const fn reads_log(mut self) -> Self {
         self.reads_log = true;
         self
@@ -105,7 +110,7 @@ impl Row {
 
     /// Is the target odd, and nothing wrong?
     pub(super) fn is_odd(&self) -> bool {
-        !self.quirks.is_empty()
+        self.faults.is_empty() && !self.quirks.is_empty()
     }
 
     /// What is planted, as on the command line.
@@ -252,6 +257,14 @@ pub(super) const MATRIX: &[Row] = &[
     )
     .roots(RootsPer::Record),
     fault(
+        "shared-agent",
+        &["shared-agent"],
+        RECALL,
+        &[Code::ResponseBleed],
+    )
+    .roots(RootsPer::Record),
+    fault("cold-start", &["cold-start"], CHAT, &[Code::WrongOwner]).pattern(Pattern::Latch),
+    fault(
         "auth-fallback",
         &["auth-fallback"],
         ALL_KINDS,
@@ -319,6 +332,9 @@ pub(super) const MATRIX: &[Row] = &[
         &[Code::Duplicate],
     )
     .roots(RootsPer::Operation),
+    fault("blind-retry", &["blind-retry"], BUSY, &[Code::Duplicate])
+        .quirks(&["slow-writes"])
+        .roots(RootsPer::Operation),
     fault(
         "reorder-writes",
         &["reorder-writes:rate=0.3:delay=500ms"],
@@ -402,9 +418,10 @@ mod tests {
     fn every_fault_that_a_workload_does_not_show_is_shown_by_another() {
         for row in UNSEEN {
             let seen = |other: &&Row| other.faults == row.faults && !other.codes.is_empty();
-            let seen = MATRIX.iter().find(seen).map(|other| other.scenario);
+            let seen = MATRIX.iter().find(seen);
+            let seen = seen.map(|other| (other.scenario, other.quirks));
             assert!(row.blind.is_some() && seen.is_some(), "{}", row.name);
-            assert_ne!(seen, Some(row.scenario), "{}", row.name);
+            assert_ne!(seen, Some((row.scenario, row.quirks)), "{}", row.name);
         }
     }
 

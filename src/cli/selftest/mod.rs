@@ -36,6 +36,7 @@ const QUICK: Wanted = Wanted {
     affected: 300,
     clean: 50_000,
     runs_min: 3,
+    runs_hinted: 3,
     runs_odd: 1,
     runs_max: 8,
 };
@@ -44,6 +45,7 @@ const FULL: Wanted = Wanted {
     affected: 3_000,
     clean: 1_000_000,
     runs_min: 3,
+    runs_hinted: 20,
     runs_odd: 10,
     runs_max: 60,
 };

@@ -14,6 +14,8 @@ pub(super) struct Wanted {
     pub clean: u64,
     /// Runs of each fault, at least.
     pub runs_min: u32,
+    /// Runs of each fault that is a race or whose cause is hinted at.
+    pub runs_hinted: u32,
     /// Runs of each quirk.
     pub runs_odd: u32,
     /// Runs of each fault, at most.
@@ -22,6 +24,8 @@ pub(super) struct Wanted {
 
 /// Share of a row's runs that must bear the right hint, in hundredths.
 const PATTERN_RIGHT_PERCENT_MIN: u32 = 95;
+/// Runs of a row after one that lacked its hint: fewer cannot tell whether 95 in 100 bear it.
+const RUNS_AFTER_MISSED_HINT: u32 = 20;
 
 /// A row before its first run.
 pub(super) fn begin(row: &Row, wanted: Wanted) -> SelfTestRow {
@@ -63,13 +67,25 @@ pub(super) fn begin(row: &Row, wanted: Wanted) -> SelfTestRow {
 pub(super) fn wants_more(of: &Row, row: &SelfTestRow, wanted: Wanted) -> bool {
     let short = row.affected < row.wanted || row.clean < row.clean_wanted;
     // What is right must be so in at least one run, and in three where each run says one thing.
-    let runs_min = match (of.is_odd(), of.is_of_runs()) {
-        (true, _) => wanted.runs_odd,
-        (false, true) => wanted.runs_min,
-        (false, false) => 1,
+    let runs_min = match (of.is_odd(), of.pattern.is_some(), of.is_of_runs()) {
+        (true, ..) => wanted.runs_odd,
+        (false, true, _) => wanted.runs_hinted,
+        (false, false, true) => wanted.runs_min,
+        (false, false, false) => 1,
     };
     let few = row.runs < runs_min;
-    row.runs == 0 || (row.runs < wanted.runs_max && (short || few))
+    row.runs == 0 || (row.runs < wanted.runs_max && (short || few)) || hint_is_open(row)
+}
+
+/// Have too few runs borne the hint, and can more of them still make it enough?
+fn hint_is_open(row: &SelfTestRow) -> bool {
+    let missed = row.runs - row.pattern_right;
+    let missed_max = RUNS_AFTER_MISSED_HINT * (100 - PATTERN_RIGHT_PERCENT_MIN) / 100;
+    hint_is_rare(row) && missed <= missed_max && row.runs < RUNS_AFTER_MISSED_HINT
+}
+
+fn hint_is_rare(row: &SelfTestRow) -> bool {
+    row.pattern.is_some() && row.pattern_right * 100 < row.runs * PATTERN_RIGHT_PERCENT_MIN
 }
 
 /// Adds a run.
@@ -148,7 +164,7 @@ pub(super) fn conclude(row: &mut SelfTestRow, only_busy: bool) {
     if row.roots_found != row.roots_injected {
         wrong.push("as many roots as were planted were not found".to_owned());
     }
-    if row.pattern.is_some() && row.pattern_right * 100 < row.runs * PATTERN_RIGHT_PERCENT_MIN {
+    if hint_is_rare(row) {
         wrong.push(format!(
             "the hint was right in {} of {} runs only",
             row.pattern_right, row.runs
@@ -175,5 +191,41 @@ pub(super) fn conclude(row: &mut SelfTestRow, only_busy: bool) {
             "{} wrong records of the {} wanted, {} clean ones of {}",
             row.affected, row.wanted, row.clean, row.clean_wanted
         ));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::matrix::MATRIX;
+    use super::*;
+
+    const WANTED: Wanted = Wanted {
+        affected: 300,
+        clean: 50_000,
+        runs_min: 3,
+        runs_hinted: 3,
+        runs_odd: 1,
+        runs_max: 8,
+    };
+
+    #[test]
+    fn a_missed_hint_is_tried_until_its_share_can_be_told() {
+        let of = MATRIX.iter().find(|row| row.pattern.is_some()).unwrap();
+        for (runs, right, more, verdict) in [
+            (2, 2, true, TrialVerdict::Right),
+            (3, 3, false, TrialVerdict::Right),
+            (3, 2, true, TrialVerdict::Wrong),
+            (19, 18, true, TrialVerdict::Wrong),
+            (20, 19, false, TrialVerdict::Right),
+            (20, 18, false, TrialVerdict::Wrong),
+            (3, 1, false, TrialVerdict::Wrong),
+        ] {
+            let mut row = begin(of, WANTED);
+            row.affected = row.wanted;
+            (row.runs, row.exit_right, row.pattern_right) = (runs, runs, right);
+            assert_eq!(wants_more(of, &row, WANTED), more, "{right}/{runs}");
+            conclude(&mut row, false);
+            assert_eq!(row.verdict, verdict, "{right}/{runs}");
+        }
     }
 }

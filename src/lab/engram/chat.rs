@@ -109,7 +109,7 @@ pub(super) async fn chat(
     }
     telling.tell(Told::Accepted);
     engram.judge_answer(&session, &user, asked.as_deref(), &done.shown);
-    answer(&engram, started, done.agent, &session, &done.shown.text)
+    answer(&engram, started, &done.agent, &session, &done.shown.text)
 }
 
 /// Forgets the context of a session, of which the lab keeps none.
@@ -149,7 +149,7 @@ async fn turn(engram: Handle, arrived: Arrived, in_flight: InFlight, hits: Hits)
     };
     let Some(agent) = Agent::of_id(arrived.agent_id.as_deref()) else {
         persist::pass(&engram, arrived.place);
-        return done(Shown::plain(&user, APOLOGY), Agent::Elena);
+        return done(Shown::plain(&user, APOLOGY), Agent::default());
     };
     if engram.meets(QuirkKind::Apologies) {
         persist::pass(&engram, arrived.place);
@@ -161,7 +161,7 @@ async fn turn(engram: Handle, arrived: Arrived, in_flight: InFlight, hits: Hits)
         return done(cached, agent);
     }
     let reply = engram.reply(&session, &user, &content);
-    let shown = engram.shown(&user, &reply, &hits);
+    let shown = engram.shown((&user, agent.id()), &reply, &hits);
     engram.cache(&content, &reply, &shown, &hits);
     engram.faults.answered(&user, &reply.text);
     let failure = hits
@@ -176,7 +176,7 @@ async fn turn(engram: Handle, arrived: Arrived, in_flight: InFlight, hits: Hits)
         admission: arrived.admission,
         question: content,
         reply,
-        agent,
+        agent: agent.clone(),
         hearing: failure.map_or(arrived.hearing, |f| Hearing::of(Told::by(f))),
         arrived: arrived.at,
         answered: Instant::now(),
@@ -230,7 +230,7 @@ pub(super) fn denial(failure: Failure) -> Response {
 fn answer(
     engram: &Handle,
     started: Instant,
-    agent: Agent,
+    agent: &Agent,
     session: &str,
     content: &str,
 ) -> Response {

@@ -71,8 +71,8 @@ pub(super) async fn messages(
         } else if said.canary.is_none() {
             // A text without a canary proves nothing by itself.
             None
-        } else if cause == Some(FaultKind::DoubleWrite) {
-            Some((Code::Duplicate, FaultKind::DoubleWrite))
+        } else if let Some(fault @ (FaultKind::DoubleWrite | FaultKind::BlindRetry)) = cause {
+            Some((Code::Duplicate, fault))
         } else if behind && said.role_type == "user" {
             Some((Code::Reordered, FaultKind::ReorderWrites))
         } else if turn.hearing.refused() {

@@ -61,7 +61,7 @@ use super::faults::{FaultKind, FaultSpec};
 use super::log::{Log, Named};
 use super::profile::Profile;
 use super::queue::SessionQueues;
-use super::quirks::Quirks;
+use super::quirks::{QuirkKind, Quirks};
 use super::races::Faults;
 use super::stamp::{Dice, Stamp};
 use super::truth::Truth;
@@ -157,6 +157,17 @@ impl Engram {
     /// Background tasks that have not ended.
     pub(super) fn background(&self) -> usize {
         self.background.load(Ordering::Acquire)
+    }
+
+    /// Should somebody have used it before any run?
+    pub(super) fn is_warmed_up(&self) -> bool {
+        self.quirks.has(QuirkKind::WarmedUp)
+    }
+
+    /// How long its worker takes to start.
+    pub(super) fn starting(&self) -> Duration {
+        let spec = self.faults.spec(FaultKind::ColdStart);
+        spec.map_or(Duration::ZERO, |spec| spec.window)
     }
 
     fn misowned(&self) -> MutexGuard<'_, HashMap<Arc<str>, FaultKind>> {

@@ -157,10 +157,15 @@ async fn persist(engram: &Handle, turn: &Turn, mut context: Context, hits: &Hits
     context.turn().await;
     let (mut context, held) = held_back(engram, context, hits).await;
     let cause = misplace(engram, turn, &mut context, hits).or(cause);
+    let begun = Instant::now();
     engram.dawdle(turn.answered).await;
     let stored = match engram.profile {
         Profile::Engram => store(engram, turn, &context, cause, hits).await,
         Profile::F878ddb => within_limit(engram, turn, &context, cause, hits).await,
+    };
+    let stored = match stored {
+        Ok(()) => once_more(engram, turn, &context, hits, begun).await,
+        Err(unstored) => Err(unstored),
     };
     match stored {
         Ok(()) => diary.completed(done, &context.user),
@@ -237,6 +242,9 @@ pub(super) async fn misbound_user(
     if hits.has(FaultKind::InheritedContext) {
         let worker = engram.faults.worker_user(author);
         return Some((worker, FaultKind::InheritedContext));
+    }
+    if let Some(window) = hits.window(FaultKind::ColdStart) {
+        return Some((engram.faults.starter(window)?, FaultKind::ColdStart));
     }
     if let Some(window) = hits.window(FaultKind::GlobalUser) {
         tokio::time::sleep(window).await;
@@ -330,6 +338,21 @@ async fn store(
     Ok(())
 }
 
+/// Writes a turn again for which the store has taken too long.
+async fn once_more(
+    engram: &Handle,
+    turn: &Turn,
+    context: &Context,
+    hits: &Hits,
+    begun: Instant,
+) -> Result<(), Unstored> {
+    let patience = hits.of(FaultKind::BlindRetry).map(|spec| spec.delay);
+    if patience.is_none_or(|patience| begun.elapsed() < patience) {
+        return Ok(());
+    }
+    append(engram, turn, context, Some(FaultKind::BlindRetry), hits).await
+}
+
 /// Makes sure that the session exists, with the owner that the task takes for its user.
 fn make_session(
     engram: &Handle,
@@ -376,7 +399,7 @@ async fn append(
             return Err(Unstored::Swallowed(FaultKind::LengthLimit));
         }
     }
-    let messages = all.iter().map(|said| said.as_new(turn.agent)).collect();
+    let messages = all.iter().map(|said| said.as_new(&turn.agent)).collect();
     let appended = engram.store.append(&context.session, messages);
     let appended = appended.map_err(Unstored::Refused)?;
     engram.summarise(&context.session);

@@ -38,11 +38,16 @@ pub(super) struct Shown {
     cause: Cause,
 }
 
+/// A reference word, and who has told it.
+type ToldWord = (Arc<str>, String);
+
 /// Memories that are nobody's own, as planted faults need them.
 #[derive(Debug, Default)]
 pub(super) struct Memories {
     /// The last word that anybody told.
-    newest: Mutex<Option<(Arc<str>, String)>>,
+    newest: Mutex<Option<ToldWord>>,
+    /// The last word that anybody told each agent.
+    of_agents: Mutex<HashMap<Arc<str>, ToldWord>>,
     answers: Mutex<HashMap<String, Shown>>,
 }
 
@@ -91,15 +96,34 @@ impl Engram {
     }
 
     /// What is shown for an answer.
-    pub(super) fn shown(&self, user: &Arc<str>, reply: &Reply, hits: &Hits) -> Shown {
+    pub(super) fn shown(
+        &self,
+        (user, agent): (&Arc<str>, &str),
+        reply: &Reply,
+        hits: &Hits,
+    ) -> Shown {
+        if let Some(word) = &reply.asked {
+            if self.faults.planted(FaultKind::SharedAgent) {
+                let told = (Arc::clone(user), word.clone());
+                lock(&self.memories.of_agents).insert(Arc::from(agent), told);
+            }
+            return Shown::own(user, reply);
+        }
         let newest = || lock(&self.memories.newest).clone();
-        let retrieved = hits.has(FaultKind::GlobalRetrieval) && reply.asked.is_none();
-        match newest().filter(|_| retrieved) {
+        let of_agent = || lock(&self.memories.of_agents).get(agent).cloned();
+        let (retrieved, fault) = if hits.has(FaultKind::GlobalRetrieval) {
+            (newest(), FaultKind::GlobalRetrieval)
+        } else if hits.has(FaultKind::SharedAgent) {
+            (of_agent(), FaultKind::SharedAgent)
+        } else {
+            return Shown::own(user, reply);
+        };
+        match retrieved {
             Some((author, word)) => Shown {
                 text: echo::recalled(Some(&word)),
                 word: Some(word),
                 author,
-                cause: Some(FaultKind::GlobalRetrieval),
+                cause: Some(fault),
             },
             None => Shown::own(user, reply),
         }

@@ -48,7 +48,7 @@ impl Said {
     }
 
     /// The message as the store takes it.
-    pub(super) fn as_new(&self, agent: Agent) -> NewMessage {
+    pub(super) fn as_new(&self, agent: &Agent) -> NewMessage {
         let mut metadata = Metadata::new();
         let agent_id = (self.role_type == "assistant").then_some(agent.id());
         metadata.insert("agent_id".to_owned(), json!(agent_id));
@@ -73,7 +73,7 @@ pub(super) fn messages(engram: &Engram, turn: &Turn, hits: &Hits, cause: Cause) 
         }
         None => own(engram, turn, hits),
     };
-    if cause == Some(FaultKind::DoubleWrite) {
+    if let Some(FaultKind::DoubleWrite | FaultKind::BlindRetry) = cause {
         return all;
     }
     if hits.has(FaultKind::ForeignAnswer)

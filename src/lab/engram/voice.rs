@@ -74,7 +74,7 @@ pub(super) async fn voice(
                 named,
                 user,
                 session,
-                agent: Agent::Elena,
+                agent: Agent::default(),
                 ear: Ear::default(),
                 answering: None,
                 waiting: Vec::new(),
@@ -204,7 +204,7 @@ impl Call {
             "agent" => {
                 let id = frame.agent_id.unwrap_or_default();
                 // An unknown agent is confirmed as sent and speaks with the default's voice.
-                self.agent = Agent::of_id(Some(&id)).unwrap_or(Agent::Elena);
+                self.agent = Agent::of_id(Some(&id)).unwrap_or_default();
                 say(socket, switched(&id)).await
             }
             "cancel" => {
@@ -260,7 +260,7 @@ impl Call {
                 (Arc::clone(&self.engram), self.named.clone()),
                 Arc::clone(&self.user),
                 Arc::clone(&self.session),
-                self.agent,
+                self.agent.clone(),
                 question,
             )));
         }

@@ -25,7 +25,8 @@ pub struct FaultSpec {
     /// Strikes only once so many users have sent something, as what is pooled is used up only then.
     /// Default 0.
     pub users: usize,
-    /// How long a write is held back; zero for a fault that holds none back.
+    /// How long a write is held back, or may take before it is tried again; zero for a fault that
+    /// does neither.
     pub delay: Duration,
     /// Characters of a text up to which it is left alone; 0 for a fault without a limit.
     pub limit: usize,

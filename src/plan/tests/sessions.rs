@@ -131,6 +131,28 @@ fn an_agent_is_shared_across_groups() {
     assert!(script.steps[0].traits.has(Trait::SameAgent));
 }
 
+#[test]
+fn users_can_have_an_agent_each() {
+    let mut own = chat();
+    if let SessionSpec::Chat(spec) = &mut own {
+        spec.agent = "sage-{user}".to_owned();
+    }
+    let plan = Plan::new(scenario(3, vec![("a", own, per_vu(3, 2))]), Seed(7));
+    let mut agents = BTreeSet::new();
+    for session in 0..6 {
+        let script = plan.script(SessionIx(session)).unwrap();
+        for step in &script.steps {
+            let Action::Chat(turn) = &step.action else {
+                panic!("{step:?}");
+            };
+            assert_eq!(turn.agent, format!("sage-u{}", script.user.0));
+            assert!(!step.traits.has(Trait::SameAgent));
+            agents.insert(turn.agent.clone());
+        }
+    }
+    assert_eq!(agents.len(), 3);
+}
+
 proptest! {
     #[test]
     fn senseless_scenarios_do_not_panic(

@@ -1,11 +1,12 @@
 //! What sessions do: one file for each kind.
 
+use std::borrow::Cow;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::model::{OpId, SessionIx};
-use crate::scenario::{Pause, SessionSpec};
+use crate::model::{OpId, SessionIx, UserIx};
+use crate::scenario::{AGENT_USER, Pause, SessionSpec};
 
 use super::arrival::Place;
 use super::stream::{Purpose, Streams};
@@ -34,6 +35,22 @@ pub(super) fn steps(
         SessionSpec::Voice(spec) => voice::steps(spec, session, ops, streams),
         SessionSpec::Recall(spec) => recall::steps(spec, session, ops, streams, vocabulary),
     }
+}
+
+/// A kind of session as this user has it: where each has an agent of their own, with that one.
+pub(super) fn with_own_agent(spec: &SessionSpec, user: UserIx) -> Cow<'_, SessionSpec> {
+    let own = |agent: &mut String| *agent = agent.replace(AGENT_USER, &format!("u{}", user.0));
+    if !spec.agent().is_some_and(|agent| agent.contains(AGENT_USER)) {
+        return Cow::Borrowed(spec);
+    }
+    let mut spec = spec.clone();
+    match &mut spec {
+        SessionSpec::Chat(spec) => own(&mut spec.agent),
+        SessionSpec::Voice(spec) => own(&mut spec.agent),
+        SessionSpec::Recall(spec) => own(&mut spec.agent),
+        SessionSpec::Upload(_) => {}
+    }
+    Cow::Owned(spec)
 }
 
 /// The chat turn at a place of a session; `None` where there is none.

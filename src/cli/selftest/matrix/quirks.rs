@@ -20,6 +20,7 @@ pub(in crate::cli::selftest) const ODD: &[Row] = &[
     quirk("echo-refused", &["echo-refused"]),
     quirk("restart", &["restart"]),
     quirk("colleague", &["colleague"]),
+    quirk("warmed-up", &["warmed-up"]),
 ];
 
 /// A target with an oddity, and nothing wrong: the run passes.

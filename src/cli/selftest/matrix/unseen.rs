@@ -3,7 +3,7 @@
 
 use crate::model::Trait;
 
-use super::workload::{CHAT, FEW, LONG, OWN_FILES, PACED, SPREAD, Workload};
+use super::workload::{BUSY, CHAT, FEW, LONG, OWN_AGENTS, OWN_FILES, PACED, SPREAD, Workload};
 use super::{Row, fault};
 
 /// Each fault that only one trait shows, against a workload that lacks it: what the full self-test
@@ -68,6 +68,20 @@ pub(in crate::cli::selftest) const UNSEEN: &[Row] = &[
         Trait::SharedConnections,
     ),
     blind("no re-login", &["colliding-logins"], CHAT, Trait::Relogin),
+    blind(
+        "no same agent",
+        &["shared-agent"],
+        OWN_AGENTS,
+        Trait::SameAgent,
+    ),
+    blind("no slow store", &["blind-retry"], BUSY, Trait::SlowStore),
+    blind(
+        "no first start",
+        &["cold-start"],
+        CHAT,
+        Trait::FirstAfterStart,
+    )
+    .quirks(&["warmed-up"]),
 ];
 
 /// A fault that a workload without this trait does not show.

@@ -13,6 +13,9 @@ pub(super) const CHAT: Workload = workload("chat", include_str!("../scenarios/ch
 pub(super) const TURNS: Workload = workload("turns", include_str!("../scenarios/turns.toml"));
 pub(super) const LETTERS: Workload = workload("letters", include_str!("../scenarios/letters.toml"));
 pub(super) const RECALL: Workload = workload("recall", include_str!("../scenarios/recall.toml"));
+pub(super) const OWN_AGENTS: Workload =
+    workload("own-agents", include_str!("../scenarios/own-agents.toml"));
+pub(super) const BUSY: Workload = workload("busy", include_str!("../scenarios/busy.toml"));
 pub(super) const HAND_OVER: Workload =
     workload("hand-over", include_str!("../scenarios/hand-over.toml"));
 pub(super) const ALTERNATING: Workload =
