@@ -61,6 +61,8 @@ pub(super) enum Command {
     Observe(ObserveArgs),
     /// Try one user: one operation of each kind, and what became of it
     Check(CheckArgs),
+    /// Look at a target before a run: what is there, what is missing, and what to do about it
+    Doctor(DoctorArgs),
     /// Remove what a run has left in the store; without `--yes` it only says what
     Clean(CleanArgs),
     /// Judge an earlier run again from its ledger
@@ -185,6 +187,37 @@ pub(super) struct CheckArgs {
     #[arg(long)]
     pub print_curl: bool,
     /// Write the result as JSON: `json=FILE`
+    #[arg(long, value_name = "KIND=PATH")]
+    pub report: Option<String>,
+}
+
+/// `crosswire doctor`.
+#[derive(Debug, Args)]
+pub(super) struct DoctorArgs {
+    /// A scenario file, or the name of an embedded one, whose settings are looked at
+    pub scenario: Option<String>,
+    /// The backend under test; by default the embedded lab
+    #[arg(short, long, env = "CROSSWIRE_TARGET", value_name = "URL")]
+    pub target: Option<String>,
+    /// The memory store that is read back, or `none`
+    #[arg(short, long, env = "CROSSWIRE_MEMORY", value_name = "URL|none")]
+    pub memory: Option<String>,
+    /// How requests prove who sends them, as for `run`
+    #[arg(long, env = "CROSSWIRE_AUTH", value_name = "KIND")]
+    pub auth: Option<String>,
+    /// Allow traffic to this host; needed for every host that is not loopback
+    #[arg(long = "allow-host", value_name = "HOST")]
+    pub allow_hosts: Vec<String>,
+    /// A log of the target: a file, `cmd:COMMAND`, or `-` for stdin; repeatable
+    #[arg(long = "logs", value_name = "SOURCE")]
+    pub logs: Vec<String>,
+    /// A fault for the embedded lab; repeatable
+    #[arg(long = "lab-fault", value_name = "FAULT")]
+    pub lab_faults: Vec<String>,
+    /// Whose behaviour the embedded lab has
+    #[arg(long, value_name = "PROFILE", value_parser = profile_names())]
+    pub lab_profile: Option<String>,
+    /// Write what was seen as JSON: `json=FILE`
     #[arg(long, value_name = "KIND=PATH")]
     pub report: Option<String>,
 }

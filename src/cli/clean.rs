@@ -35,6 +35,18 @@ struct Cleaned {
 /// # Errors
 /// There is no such run, it is still going on, or its store cannot be reached.
 pub(super) async fn run(cli: &Cli, args: &CleanArgs) -> Result<Exit, Failure> {
+    carry_out(cli, args, &mut output::print).await
+}
+
+/// Looks, removes and looks again; what there is to tell goes to `tell`.
+///
+/// # Errors
+/// There is no such run, it is still going on, or its store cannot be reached.
+pub(super) async fn carry_out(
+    cli: &Cli,
+    args: &CleanArgs,
+    tell: &mut dyn FnMut(&str) -> anyhow::Result<()>,
+) -> Result<Exit, Failure> {
     let folder = ledger::resolve(&cli.reports, &args.run).map_err(Failure::usage)?;
     let reader = LedgerReader::open(&folder)?;
     let manifest = reader.manifest()?;
@@ -42,13 +54,13 @@ pub(super) async fn run(cli: &Cli, args: &CleanArgs) -> Result<Exit, Failure> {
         .context("could not read the scenario in the ledger")?;
     let run = manifest.run;
     if scenario.target.url.is_none() {
-        output::print(&format!(
+        tell(&format!(
             "run {run}: nothing to do, its embedded lab has ended and took all records along\n"
         ))?;
         return Ok(Exit::Pass);
     }
     let Some(memory) = args.memory.as_ref().or(manifest.memory.as_ref()) else {
-        output::print(&format!(
+        tell(&format!(
             "run {run} had no memory store, so what it left cannot be seen: name the store with \
              `--memory URL`\n"
         ))?;
@@ -70,18 +82,18 @@ pub(super) async fn run(cli: &Cli, args: &CleanArgs) -> Result<Exit, Failure> {
         .map_err(Failure::preflight)?;
     let found = traces(&store, &cleaned).await;
     if !args.yes || found.is_empty() {
-        output::print(&listing(&cleaned, &store, &found, "is there"))?;
+        tell(&listing(&cleaned, &store, &found, "is there"))?;
         ledger.finish()?;
         return Ok(verdict(&cleaned, &store, &found));
     }
-    output::print(&listing(&cleaned, &store, &found, "is deleted"))?;
+    tell(&listing(&cleaned, &store, &found, "is deleted"))?;
     let mut faults = store.delete_users(&found).await;
     let rest = traces(&store, &cleaned).await;
     faults.extend(store.delete_sessions(&rest).await);
     tokio::time::sleep(LATE_WRITES).await;
     let mut left = traces(&store, &cleaned).await;
     left.faults.extend(faults);
-    output::print(&listing(&cleaned, &store, &left, "is left"))?;
+    tell(&listing(&cleaned, &store, &left, "is left"))?;
     ledger.finish()?;
     Ok(verdict(&cleaned, &store, &left))
 }

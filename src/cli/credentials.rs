@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use url::Url;
 
 use crate::auth::{
     self, ACCOUNTS_BYTES_MAX, Account, Client, Issuer, Minter, Proof, Renewing, Secret,
@@ -147,7 +146,7 @@ pub(super) fn open(
 
 fn issuer(spec: &ClientCredentials, allowed_hosts: &[String]) -> anyhow::Result<TokenClient> {
     let url = hosts::base_url("token endpoint", &spec.token_url, allowed_hosts)?;
-    if url.scheme() != "https" && !is_loopback(&url) {
+    if url.scheme() != "https" && !hosts::is_loopback(&url) {
         bail!("the token endpoint {url} is not https: secrets would be sent in clear");
     }
     let mut clients = HashMap::new();
@@ -171,10 +170,6 @@ fn issuer(spec: &ClientCredentials, allowed_hosts: &[String]) -> anyhow::Result<
     }
     let (scope, audience) = (spec.scope.clone(), spec.audience.clone());
     TokenClient::new(url, scope, audience, clients).context("could not begin")
-}
-
-fn is_loopback(url: &Url) -> bool {
-    hosts::check_host("token endpoint", url, &[]).is_ok()
 }
 
 /// Reads a secret where it is.

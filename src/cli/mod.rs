@@ -13,6 +13,7 @@ mod check;
 mod clean;
 mod control;
 mod credentials;
+mod doctor;
 mod exit;
 mod explain;
 mod hosts;
@@ -69,6 +70,7 @@ fn dispatch(cli: &Cli) -> Result<Exit, Failure> {
         Command::Clean(args) => runtime()?.block_on(clean::run(cli, args)),
         Command::Observe(args) => runtime()?.block_on(observe::run(cli, args)),
         Command::Selftest(args) => runtime()?.block_on(selftest::run(cli, args)),
+        Command::Doctor(args) => runtime()?.block_on(doctor::run(cli, args)),
         Command::Check(args) => runtime()?.block_on(check::run(cli, args)),
         Command::Lab(args) => runtime()?.block_on(lab::run(args)),
     }

@@ -12,6 +12,7 @@ mod clean;
 mod clean_up;
 mod control;
 mod determinism;
+mod doctor;
 mod evidence;
 mod faults;
 mod logs;

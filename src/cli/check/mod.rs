@@ -148,11 +148,17 @@ fn exit_of(tests: &[Test]) -> Exit {
     }
 }
 
-fn report_place(value: &str) -> anyhow::Result<Place> {
+/// Where `--report json=FILE` goes.
+///
+/// # Errors
+/// It names no file.
+pub(super) fn report_place(value: &str) -> anyhow::Result<Place> {
     let path = match value.split_once('=') {
         Some(("json", path)) => path,
         None if value == "json" => "-",
-        Some(_) | None => anyhow::bail!("unknown `--report {value}`: a check writes `json=FILE`"),
+        Some(_) | None => {
+            anyhow::bail!("unknown `--report {value}`: this command writes `json=FILE`")
+        }
     };
     match path {
         "" => anyhow::bail!("empty path in `--report {value}`: give a file"),
@@ -179,7 +185,11 @@ fn run_args(args: &CheckArgs) -> RunArgs {
 }
 
 /// Drives, follows the logs, and reads back.
-async fn carry_out(prepared: &Prepared, args: &RunArgs, signals: &Signals) -> Result<(), Failure> {
+pub(super) async fn carry_out(
+    prepared: &Prepared,
+    args: &RunArgs,
+    signals: &Signals,
+) -> Result<(), Failure> {
     let ledger = run::open_ledger(prepared, &run::manifest(prepared, args)?)?;
     run::create_users(prepared).await?;
     let (events, queue) = Collector::queue();
