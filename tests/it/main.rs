@@ -11,6 +11,7 @@ mod check;
 mod clean;
 mod clean_up;
 mod control;
+mod credentials;
 mod determinism;
 mod doctor;
 mod evidence;
