@@ -146,9 +146,33 @@ pub(super) struct RunArgs {
     /// watches as `--watch` does
     #[arg(long)]
     pub fail_fast: bool,
+    /// What the run may cost.
+    #[command(flatten)]
+    pub cost: CostArgs,
     /// Write a report: `json=FILE`, `terminal=FILE`, with `-` for stdout; repeatable
     #[arg(long = "report", value_name = "KIND[=PATH]")]
     pub outputs: Vec<String>,
+}
+
+/// What `crosswire run` may cost its target.
+#[derive(Debug, Default, Args)]
+pub(super) struct CostArgs {
+    /// Say what the run would cost, and send nothing: operations, model calls, records that are
+    /// left, time
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Stop the load before the operation that would be one too many
+    #[arg(long, value_name = "N")]
+    pub max_ops: Option<u64>,
+    /// Begin at most so many operations a second; what would come faster waits
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_rate: Option<u32>,
+    /// Stop the load before it costs more calls of a language model, one a turn
+    #[arg(long, value_name = "N")]
+    pub max_model_calls: Option<u64>,
+    /// Stop the load after this time (`20s`, `1h30m`)
+    #[arg(long, value_name = "TIME")]
+    pub max_wall: Option<String>,
 }
 
 /// `crosswire check`.

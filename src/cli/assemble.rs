@@ -7,8 +7,8 @@ use std::time::{Duration, UNIX_EPOCH};
 use crate::canary;
 use crate::ledger::LedgerReader;
 use crate::model::{
-    Code, Finding, GeneratorHealth, InconclusiveReason, LagSample, Micros, OpKind, Proof, Scan,
-    Trait, Verdict,
+    Cap, Code, Finding, GeneratorHealth, InconclusiveReason, LagSample, Micros, OpKind, Proof,
+    Scan, Trait, Verdict,
 };
 use crate::reconcile::{Context, Judgement, Matched, ReadBack, RunEnd, SLOW_STORE};
 use crate::report::{
@@ -181,6 +181,9 @@ fn ended(end: RunEnd) -> Ended {
         RunEnd::StoppedAtFinding => Ended::StoppedAtFinding,
         RunEnd::TargetLost => Ended::TargetLost,
         RunEnd::TargetThrottled => Ended::TargetThrottled,
+        RunEnd::Capped(Cap::MaxOps) => Ended::MaxOps,
+        RunEnd::Capped(Cap::MaxModelCalls) => Ended::MaxModelCalls,
+        RunEnd::Capped(Cap::MaxWall) => Ended::MaxWall,
         RunEnd::Crashed => Ended::Crashed,
     }
 }

@@ -66,7 +66,7 @@ pub(super) async fn carry_out(
         ))?;
         return Ok(Exit::Inconclusive);
     };
-    let url = hosts::base_url("memory store", memory, &args.allow_hosts).map_err(Failure::usage)?;
+    let url = hosts::base_url("memory store", memory, &args.allow_hosts).map_err(hosts::failure)?;
     // Nobody may write more of the run while it is removed.
     let ledger = readback::claim(&folder)?;
     let cleaned = Cleaned {

@@ -13,11 +13,11 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 
-use crate::drive::{self, Collector, OneByOne};
+use crate::drive::{self, Collector, OneByOne, Spent};
 use crate::ledger::LedgerReader;
 use crate::model::{Finding, GroupIx, OpId, OpKind, RunId, Seed, SessionIx, Verdict};
 use crate::observe;
-use crate::plan::Plan;
+use crate::plan::{Cost, Plan};
 use crate::reconcile::arms::{self, ControlArm, Rounds};
 use crate::report::{self, ControlArmDetail, Report};
 use crate::scenario::{Executor, Scenario, Store};
@@ -37,7 +37,8 @@ const SESSIONS_PER_CHANNEL: usize = 96;
 /// How long operations are started.
 const LIMIT: Duration = Duration::from_mins(5);
 
-/// Runs the control arm, and judges it by the rules of any run.
+/// Runs the control arm, and judges it by the rules of any run. Says too what it has spent of the
+/// run's bounds.
 ///
 /// # Errors
 /// There is no store to wait for, the pre-flight failed, or something of our own did.
@@ -48,7 +49,7 @@ pub(super) async fn run(
     seed: Seed,
     signals: &Signals,
     main_folder: &Path,
-) -> Result<ControlArm, Failure> {
+) -> Result<(ControlArm, Spent), Failure> {
     if scenario.memory.store == Store::None {
         return Err(Failure::usage(anyhow!(
             "`--control` waits until each operation is visible in the memory store: name one with \
@@ -62,17 +63,21 @@ pub(super) async fn run(
         &format!("control  run {run}: some of the sessions, one operation at a time"),
     );
     let (prepared, lab) = run::make_ready(args, scenario.clone(), seed, run, &folder).await?;
-    carry_out(&prepared, args, signals).await?;
+    let spent = carry_out(&prepared, args, signals).await?;
     if let Some(lab) = lab {
         lab.end().await?;
     }
     let findings = judge::judge_and_store(&folder)?;
     let rounds = rounds(&LedgerReader::open(&folder)?, &findings)?;
     output::say(cli, &told(&rounds));
-    Ok(ControlArm { run, rounds })
+    Ok((ControlArm { run, rounds }, spent))
 }
 
-async fn carry_out(prepared: &Prepared, args: &RunArgs, signals: &Signals) -> Result<(), Failure> {
+async fn carry_out(
+    prepared: &Prepared,
+    args: &RunArgs,
+    signals: &Signals,
+) -> Result<Spent, Failure> {
     let Some(store) = &prepared.store else {
         return Err(Failure::usage(anyhow!("`--control` needs a memory store")));
     };
@@ -111,7 +116,12 @@ async fn carry_out(prepared: &Prepared, args: &RunArgs, signals: &Signals) -> Re
     }
     ledger.finish()?;
     read?;
-    Ok(())
+    Ok(driven.spent)
+}
+
+/// What the control arm of a plan costs.
+pub(super) fn cost(plan: &Plan) -> Cost {
+    plan.cost_of(&sample(plan), LIMIT)
 }
 
 /// Counts the sessions of an arm, and those of them in which something was proved.

@@ -3,6 +3,29 @@
 use anyhow::bail;
 use url::{Host, Url};
 
+use super::exit::Failure;
+
+/// A host that nobody gave leave for.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the {what} `{name}` is not loopback: Crosswire sends many requests and leaves records \
+     there; if that is what you want, add `--allow-host {name}`"
+)]
+struct NotAllowed {
+    what: String,
+    name: String,
+}
+
+/// What settings come to that cannot be used: bad usage, but for a host without leave, which is
+/// a pre-flight that failed.
+pub(super) fn failure(error: anyhow::Error) -> Failure {
+    if error.chain().any(<dyn std::error::Error>::is::<NotAllowed>) {
+        Failure::preflight(error)
+    } else {
+        Failure::usage(error)
+    }
+}
+
 /// Reads a base URL and refuses what Crosswire must not send traffic to.
 ///
 /// # Errors
@@ -46,10 +69,8 @@ pub(super) fn check_host(what: &str, url: &Url, allowed_hosts: &[String]) -> any
     if is_loopback(url) || allowed_hosts.contains(&name) {
         return Ok(());
     }
-    bail!(
-        "the {what} `{name}` is not loopback: Crosswire sends many requests and leaves records \
-         there; if that is what you want, add `--allow-host {name}`"
-    )
+    let what = what.to_owned();
+    bail!(NotAllowed { what, name })
 }
 
 /// Is this a server on this machine?
@@ -64,6 +85,7 @@ pub(super) fn is_loopback(url: &Url) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::exit::Exit;
     use super::*;
 
     #[test]
@@ -106,5 +128,21 @@ mod tests {
             message.contains("--allow-host staging.example"),
             "{message}"
         );
+    }
+
+    #[test]
+    fn a_host_without_leave_fails_the_pre_flight_and_a_bad_url_is_bad_usage() {
+        for (url, exit) in [
+            ("http://staging.example", Exit::Preflight),
+            ("ftp://staging.example", Exit::Usage),
+            ("nowhere", Exit::Usage),
+        ] {
+            let error = base_url("target", url, &[]).unwrap_err();
+            assert_eq!(
+                failure(error.context("could not begin")).exit,
+                exit,
+                "{url}"
+            );
+        }
     }
 }

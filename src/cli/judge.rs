@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::ledger::{self, LedgerError, LedgerReader, Manifest};
 use crate::model::{
-    Finding, GeneratorHealth, LagSample, LogCoverage, Micros, OpId, OpKind, OpRow, Scan, Trait,
-    UserIx,
+    Cap, Finding, GeneratorHealth, LagSample, LogCoverage, Micros, OpId, OpKind, OpRow, Scan,
+    Trait, UserIx,
 };
 use crate::observe::LogTally;
 use crate::plan::Plan;
@@ -73,6 +73,8 @@ pub(super) enum RunEndNote {
     TargetLost,
     /// The target asked for less load.
     TargetThrottled,
+    /// It has reached a bound that the user had set.
+    Capped(Cap),
 }
 
 /// `crosswire reconcile`: judges again and stores the judgement.
@@ -255,6 +257,7 @@ fn facts(ledger: &LedgerReader) -> anyhow::Result<Facts> {
         Some(Ok(RunEndNote::StoppedAtFinding)) => RunEnd::StoppedAtFinding,
         Some(Ok(RunEndNote::TargetLost)) => RunEnd::TargetLost,
         Some(Ok(RunEndNote::TargetThrottled)) => RunEnd::TargetThrottled,
+        Some(Ok(RunEndNote::Capped(cap))) => RunEnd::Capped(cap),
         Some(Err(error)) => {
             return Err(error).context("could not read how the drive ended in the ledger");
         }

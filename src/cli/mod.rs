@@ -12,6 +12,7 @@ mod auth;
 mod check;
 mod clean;
 mod control;
+mod cost;
 mod credentials;
 mod doctor;
 mod exit;

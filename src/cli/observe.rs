@@ -33,7 +33,7 @@ pub(super) async fn run(cli: &Cli, args: &ObserveArgs) -> Result<Exit, Failure> 
     if args.memory.is_none() && scenario.target.url.is_none() {
         return Err(Failure::preflight(lab_is_gone(&manifest)));
     }
-    let url = store_url(args, &manifest).map_err(Failure::usage)?;
+    let url = store_url(args, &manifest).map_err(hosts::failure)?;
     let context = ScanContext {
         run: manifest.run,
         baseline: readback::load_baseline(&reader).map_err(Failure::preflight)?,

@@ -11,7 +11,7 @@ use url::Url;
 
 use crate::auth::TokenSource;
 use crate::clock::RunClock;
-use crate::drive::{self, Collector, CollectorHandle, DriveConfig, DriveEnd, DriveReport};
+use crate::drive::{self, Collector, CollectorHandle, DriveConfig, DriveEnd, DriveReport, Spent};
 use crate::event::{Event, Sink};
 use crate::lab::QuirkKind;
 use crate::ledger::{self, Ledger, Manifest};
@@ -35,7 +35,7 @@ use super::output::{self, Output};
 use super::readback::Fresh;
 use super::signals::{self, Signals};
 use super::watch::{self, Watch, Watched};
-use super::{control, credentials, lab, logs, readback, settings, store};
+use super::{control, cost, credentials, hosts, lab, logs, readback, settings, store};
 
 /// How long the pre-flight waits for the target.
 const PREFLIGHT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -63,6 +63,10 @@ pub(super) struct Prepared {
     pub(super) tokens: TokenSource,
     /// Has nobody used the target before?
     target_just_started: bool,
+    /// What was spent of the run's bounds before.
+    pub(super) spent: Spent,
+    /// What a run against a real target costs, in words.
+    pub(super) costs: Option<String>,
 }
 
 /// Carries the command out.
@@ -72,16 +76,25 @@ pub(super) struct Prepared {
 pub(super) async fn run(cli: &Cli, args: &RunArgs) -> Result<Exit, Failure> {
     let outputs = output::parse_outputs(&args.outputs).map_err(Failure::usage)?;
     lab::parse_faults(&args.lab_faults).map_err(Failure::usage)?;
-    let scenario = settings::resolve(args).map_err(Failure::usage)?;
+    let scenario = settings::resolve(args).map_err(hosts::failure)?;
     let seed = settings::seed(args)?;
     let run = RunId(settings::random_u32()?);
     let folder = ledger::run_folder(&cli.reports, run);
+    let plan = Plan::new(scenario.clone(), seed);
+    let cost = cost::of(&plan, args);
+    if args.cost.dry_run {
+        output::print(&cost::screen(&scenario, &cost))?;
+        cost::check(&cost, &scenario.caps)?;
+        return Ok(Exit::Pass);
+    }
+    cost::check(&cost, &scenario.caps)?;
     let signals = signals::listen().context("could not listen to signals")?;
 
-    let control = if args.control {
-        Some(control::run(cli, args, &scenario, seed, &signals, &folder).await?)
+    let (control, spent) = if args.control {
+        let control = control::run(cli, args, &scenario, seed, &signals, &folder).await?;
+        (Some(control.0), control.1)
     } else {
-        None
+        (None, Spent::default())
     };
     let has_lab = scenario.target.url.is_none();
     let made_ready = tokio::select! {
@@ -92,7 +105,7 @@ pub(super) async fn run(cli: &Cli, args: &RunArgs) -> Result<Exit, Failure> {
         }),
         made_ready = make_ready(args, scenario, seed, run, &folder) => made_ready,
     };
-    let (prepared, lab) = match made_ready {
+    let (mut prepared, lab) = match made_ready {
         Ok(made_ready) => made_ready,
         Err(failure) => {
             if has_lab {
@@ -101,6 +114,10 @@ pub(super) async fn run(cli: &Cli, args: &RunArgs) -> Result<Exit, Failure> {
             return Err(failure);
         }
     };
+    prepared.spent = spent;
+    if prepared.plan.scenario().target.url.is_some() {
+        prepared.costs = Some(cost::line(prepared.plan.scenario(), &cost));
+    }
     let exit = carry_out(cli, args, &prepared, control.as_ref(), (&signals, &outputs)).await;
     if let Some(lab) = lab {
         // The verdict stands whatever becomes of the lab; but a lab that dies is worth a word.
@@ -206,6 +223,8 @@ async fn prepare(
         strangers: Strangers::new(strangers_key),
         tokens,
         target_just_started: false,
+        spent: Spent::default(),
+        costs: None,
     })
 }
 
@@ -374,6 +393,7 @@ fn drive_end(end: DriveEnd, signals: &Signals) -> RunEndNote {
         DriveEnd::Interrupted => RunEndNote::Interrupted,
         DriveEnd::TargetLost => RunEndNote::TargetLost,
         DriveEnd::TargetThrottled => RunEndNote::TargetThrottled,
+        DriveEnd::Capped(cap) => RunEndNote::Capped(cap),
     }
 }
 
@@ -465,6 +485,7 @@ pub(super) fn drive_config(prepared: &Prepared, collector: &CollectorHandle) -> 
         tokens: prepared.tokens.clone(),
         target_just_started: prepared.target_just_started,
         unrecorded: collector.failed(),
+        spent: prepared.spent,
     }
 }
 
@@ -497,7 +518,8 @@ pub(super) fn scan_context(prepared: &Prepared) -> ScanContext {
     }
 }
 
-/// What is about to happen, in two lines, and in a third what pooled users had before.
+/// What is about to happen, in two lines; in a third what that costs a real target, and in
+/// another what pooled users had before.
 fn start_lines(prepared: &Prepared, manifest: &Manifest) -> String {
     let scenario = prepared.plan.scenario();
     let memory = memory_line(prepared);
@@ -510,8 +532,10 @@ fn start_lines(prepared: &Prepared, manifest: &Manifest) -> String {
             had.of_older_runs
         ),
     };
+    let costs = prepared.costs.as_ref();
+    let costs = costs.map_or_else(String::new, |costs| format!("\n{costs}"));
     format!(
-        "run {}  seed {}  scenario {}  {} users\nsends {} to {}{memory}{had}",
+        "run {}  seed {}  scenario {}  {} users\nsends {} to {}{costs}{memory}{had}",
         manifest.run,
         manifest.seed,
         scenario.name,
@@ -594,7 +618,7 @@ fn planned_words(planned: &live::Planned) -> String {
 }
 
 /// Words as a list: commas, and an "and" before the last.
-fn listed(words: &[String]) -> String {
+pub(super) fn listed(words: &[String]) -> String {
     match words {
         [most @ .., last] if !most.is_empty() => format!("{} and {last}", most.join(", ")),
         words => words.join(", "),

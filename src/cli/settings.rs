@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 use rand::TryRng;
 
 use crate::model::{Seed, UnknownName};
-use crate::scenario::{self, Overrides, PoolText, Scenario, Store};
+use crate::scenario::{self, Caps, Overrides, PoolText, Scenario, Store};
 
 use super::args::RunArgs;
 use super::{credentials, hosts};
@@ -178,6 +178,7 @@ fn overrides(args: &RunArgs) -> anyhow::Result<Overrides> {
     let target = args.target.as_deref();
     let memory = args.memory.as_deref();
     let duration = args.duration.as_deref();
+    let max_wall = args.cost.max_wall.as_deref();
     Ok(Overrides {
         users: args.users,
         vus: args.vus,
@@ -192,6 +193,15 @@ fn overrides(args: &RunArgs) -> anyhow::Result<Overrides> {
             .map(scenario::read_store)
             .transpose()
             .context("could not use `--memory`")?,
+        caps: Caps {
+            ops: args.cost.max_ops,
+            rate: args.cost.max_rate,
+            model_calls: args.cost.max_model_calls,
+            wall: max_wall
+                .map(scenario::read_duration)
+                .transpose()
+                .context("could not use `--max-wall`")?,
+        },
         ..Overrides::default()
     })
 }

@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use tokio::time::sleep;
 
 use super::breaker::Breaker;
+use super::budget::{Budget, Exhausted, Spent};
 use super::pulse::{Pulse, Sign, Suspicion};
 use super::resources;
 use super::sequential::Turns;
@@ -17,7 +18,7 @@ use super::{DriveConfig, DriveEnd};
 use crate::auth::TokenSource;
 use crate::clock::RunClock;
 use crate::event::Event;
-use crate::model::{Completion, GroupIx, Invocation, ResourceSample, RunId, UserIx};
+use crate::model::{Completion, GroupIx, Invocation, Micros, ResourceSample, RunId, UserIx};
 use crate::plan::Plan;
 use crate::scenario::{Connections, Target};
 use crate::stop::Stop;
@@ -40,6 +41,7 @@ pub(super) struct Engine {
     events: mpsc::Sender<Event>,
     pulse: Pulse,
     breaker: Breaker,
+    budget: Budget,
     /// The target was just started, and no operation has ended yet.
     just_started: AtomicBool,
     in_flight: AtomicU32,
@@ -82,6 +84,7 @@ impl Engine {
             upload: endpoint.path(&target.paths.upload)?,
         };
         let connect_limit = target.timeouts.connect;
+        let caps = plan.scenario().caps;
         let dialer = Arc::new(Dialer::new(
             endpoint,
             config.clock,
@@ -100,6 +103,7 @@ impl Engine {
             events,
             pulse: Pulse::new(config.clock.now()),
             breaker: Breaker::default(),
+            budget: Budget::new(caps, config.spent, config.clock.now()),
             just_started: AtomicBool::new(config.target_just_started),
             in_flight: AtomicU32::new(0),
             dropped_arrivals: AtomicU64::new(0),
@@ -120,6 +124,30 @@ impl Engine {
     pub(super) fn in_turns(mut self, turns: Turns) -> Self {
         self.turns = Some(turns);
         self
+    }
+
+    /// When an operation may begin that is wanted now, where the user bounds the rate.
+    pub(super) fn place(&self) -> Option<Micros> {
+        self.budget.place(self.clock.now())
+    }
+
+    /// Takes what an operation costs out of the user's bounds.
+    ///
+    /// # Errors
+    /// One of them is reached: nothing more may begin.
+    pub(super) fn pay(&self, model_calls: u64) -> Result<(), Exhausted> {
+        self.budget.take(model_calls, self.clock.now())
+    }
+
+    /// What was spent of the user's bounds so far.
+    pub(super) fn spent(&self) -> Spent {
+        self.budget.spent(self.clock.now())
+    }
+
+    /// How the drive ended whose tasks have all ended.
+    pub(super) fn end_of_all(&self) -> DriveEnd {
+        let stopped_by = self.budget.stopped_by();
+        stopped_by.map_or(DriveEnd::Finished, DriveEnd::Capped)
     }
 
     /// Tells that an operation begins; nothing of it may be written before.
@@ -185,8 +213,8 @@ impl Engine {
         self.just_started.load(Ordering::Relaxed)
     }
 
-    /// Returns once there is no use in going on: the target can no longer be reached, or turns too
-    /// much away.
+    /// Returns once there is no use in going on: the target can no longer be reached, turns too
+    /// much away, or the user has set a bound that is reached.
     pub(super) async fn given_up(&self) -> DriveEnd {
         loop {
             sleep(PULSE_EVERY).await;
@@ -201,6 +229,9 @@ impl Engine {
             }
             if self.breaker.is_open(now) {
                 return DriveEnd::TargetThrottled;
+            }
+            if let Some(cap) = self.budget.reached(now) {
+                return DriveEnd::Capped(cap);
             }
         }
     }

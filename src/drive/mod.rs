@@ -7,6 +7,7 @@
 
 mod answer;
 mod breaker;
+mod budget;
 mod collector;
 mod door;
 mod engine;
@@ -28,6 +29,7 @@ use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 use url::Url;
 
+pub use budget::Spent;
 pub use collector::{Collector, CollectorHandle, CollectorReport};
 pub use door::{VoiceDoor, try_voice_door};
 pub use preflight::{PreflightError, preflight};
@@ -36,7 +38,7 @@ pub use sequential::OneByOne;
 use crate::auth::TokenSource;
 use crate::clock::RunClock;
 use crate::event::Event;
-use crate::model::{Micros, RunId};
+use crate::model::{Cap, Micros, RunId};
 use crate::plan::Plan;
 use crate::stop::{Stop, StopLevel, Stopper, stop_pair};
 use engine::Engine;
@@ -68,6 +70,8 @@ pub struct DriveConfig {
     pub target_just_started: bool,
     /// Asks for an end where what happens can no longer be recorded.
     pub unrecorded: Stop,
+    /// What was spent of the run's bounds before.
+    pub spent: Spent,
 }
 
 /// How a drive ended.
@@ -81,6 +85,8 @@ pub struct DriveReport {
     pub broken_sessions: u64,
     /// When it ended.
     pub ended_at: Micros,
+    /// What was spent of the run's bounds, with what was spent before.
+    pub spent: Spent,
 }
 
 /// Why a drive ended.
@@ -94,6 +100,8 @@ pub enum DriveEnd {
     TargetLost,
     /// The target turned away more than a fifth of what it was sent within ten seconds.
     TargetThrottled,
+    /// It has reached a bound that the user had set.
+    Capped(Cap),
 }
 
 /// Carries out a plan and tells everything that happens.
@@ -110,7 +118,7 @@ pub async fn drive(
     let (halter, halt) = stop_pair();
     match Engine::new(plan, &config, events, halt) {
         Ok(engine) => carry_out(engine, &executor::start, &halter, (stop, config.unrecorded)).await,
-        Err(_) => nowhere_to_go(config.clock),
+        Err(_) => nowhere_to_go(&config),
     }
 }
 
@@ -141,17 +149,18 @@ pub async fn drive_one_by_one(
             )
             .await
         }
-        Err(_) => nowhere_to_go(config.clock),
+        Err(_) => nowhere_to_go(&config),
     }
 }
 
 /// The target's URL can be no target.
-fn nowhere_to_go(clock: RunClock) -> DriveReport {
+fn nowhere_to_go(config: &DriveConfig) -> DriveReport {
     DriveReport {
         end: DriveEnd::TargetLost,
         dropped_arrivals: 0,
         broken_sessions: 0,
-        ended_at: clock.now(),
+        ended_at: config.clock.now(),
+        spent: config.spent,
     }
 }
 
@@ -175,11 +184,11 @@ async fn carry_out(
     let end = match end {
         DriveEnd::Finished => tokio::select! {
             gone = engine.target_gone() => {
-                if gone { DriveEnd::TargetLost } else { DriveEnd::Finished }
+                if gone { DriveEnd::TargetLost } else { engine.end_of_all() }
             }
             () = stop.reached(StopLevel::Leave) => DriveEnd::Finished,
         },
-        DriveEnd::Interrupted | DriveEnd::TargetThrottled => {
+        DriveEnd::Interrupted | DriveEnd::TargetThrottled | DriveEnd::Capped(_) => {
             wind_down(&mut alive, halter, &mut stop, DRAIN_LIMIT).await;
             end
         }
@@ -197,6 +206,7 @@ async fn carry_out(
         dropped_arrivals: engine.dropped_arrivals(),
         broken_sessions: alive.broken(),
         ended_at: clock.now(),
+        spent: engine.spent(),
     }
 }
 

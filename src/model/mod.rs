@@ -3,6 +3,7 @@
 //! Everything here is plain data that the phases hand to each other. This room knows no other
 //! room, no clock and no network.
 
+mod cap;
 mod finding;
 mod hint;
 mod id;
@@ -18,6 +19,7 @@ mod time;
 mod traits;
 mod verdict;
 
+pub use cap::Cap;
 pub use finding::{Affected, Code, Finding, Proof, Severity};
 pub use hint::{Hint, Pattern};
 pub use id::{CanaryId, CanaryKind, GroupIx, OpId, OutOfRange, RunId, Seed, SessionIx, UserIx};

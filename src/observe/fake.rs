@@ -408,6 +408,7 @@ fn scenario() -> Scenario {
         disturbances: Disturbances::NONE,
         pool: Vec::new(),
         accept: Vec::new(),
+        caps: crate::scenario::Caps::default(),
     }
 }
 

@@ -21,6 +21,7 @@ use crate::scenario::{Connections, Group, Scenario};
 
 mod arrival;
 mod cast;
+mod cost;
 mod digest;
 mod disturb;
 mod document;
@@ -29,6 +30,7 @@ mod traits;
 mod words;
 mod workload;
 
+pub use cost::{Amount, Cost};
 pub use document::{Document, Piece};
 
 use arrival::Place;

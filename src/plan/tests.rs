@@ -146,6 +146,7 @@ fn scenario(users: u32, groups: Vec<(&str, SessionSpec, Executor)>) -> Scenario 
         disturbances: Disturbances::NONE,
         pool: Vec::new(),
         accept: Vec::new(),
+        caps: crate::scenario::Caps::default(),
     }
 }
 

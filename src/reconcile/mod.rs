@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use crate::model::{Code, LogCoverage, LogLine, Micros, OpKind, OpRow, RunId, Scan, Sighting};
+use crate::model::{Cap, Code, LogCoverage, LogLine, Micros, OpKind, OpRow, RunId, Scan, Sighting};
 use crate::scenario::Scenario;
 
 mod accept;
@@ -63,6 +63,8 @@ pub enum RunEnd {
     TargetLost,
     /// The target asked for less load.
     TargetThrottled,
+    /// It has reached a bound that the user had set.
+    Capped(Cap),
     /// The ledger has no end: the tester itself was killed.
     Crashed,
 }

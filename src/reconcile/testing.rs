@@ -83,6 +83,7 @@ pub(crate) fn scenario() -> Scenario {
         disturbances: Disturbances::NONE,
         pool: Vec::new(),
         accept: Vec::new(),
+        caps: crate::scenario::Caps::default(),
     }
 }
 

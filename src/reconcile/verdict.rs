@@ -91,7 +91,10 @@ fn holds(
         }
         InconclusiveReason::TargetLost => context.ended == RunEnd::TargetLost,
         InconclusiveReason::Interrupted => {
-            matches!(context.ended, RunEnd::Interrupted | RunEnd::Crashed)
+            matches!(
+                context.ended,
+                RunEnd::Interrupted | RunEnd::Capped(_) | RunEnd::Crashed
+            )
         }
         InconclusiveReason::CheckerError => {
             !judgement.checker_errors.is_empty() || facts.broken_sessions > 0

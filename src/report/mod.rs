@@ -131,6 +131,12 @@ pub enum Ended {
     TargetLost,
     /// The target asked for less load.
     TargetThrottled,
+    /// So many operations had begun as it was allowed. Since 1.1.
+    MaxOps,
+    /// So many calls of a language model had been made as it was allowed. Since 1.1.
+    MaxModelCalls,
+    /// Operations had begun for as long as it was allowed. Since 1.1.
+    MaxWall,
     /// The tester died; the report was made from what was committed.
     Crashed,
 }

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use super::auth::{AuthSettings, OwnerForm};
 use super::error::{BadValue, Problem, nearest, quoted};
-use super::file::{RawFile, RawGroup, RawMemory, RawOwners, RawTarget};
+use super::file::{RawCaps, RawFile, RawGroup, RawMemory, RawOwners, RawTarget};
 use super::overrides::Given;
 use super::read::Reader;
 use super::text::{ExecutorName, ExecutorText, Starts};
 use super::value::Leaf;
 use super::{
-    Connections, Executor, Group, Memory, OwnerTemplate, Paths, Pause, PerChannel, Scenario,
+    Caps, Connections, Executor, Group, Memory, OwnerTemplate, Paths, Pause, PerChannel, Scenario,
     SessionSpec, Settle, Store, Target, Timeouts, VoiceSpec,
 };
 use crate::model::GroupIx;
@@ -96,8 +96,21 @@ impl Reader<'_> {
             disturbances: self.disturbances(&raw.disturbances),
             pool: self.take(&["users", "pool"], &raw.users.pool, Vec::new()),
             accept: self.accept(&raw.accept),
+            caps: self.caps(&raw.caps),
         };
         (scenario, given)
+    }
+
+    fn caps(&mut self, raw: &RawCaps) -> Caps {
+        let at = |key| ["caps", key];
+        Caps {
+            ops: self.opt(&at("max_ops"), &raw.max_ops).map(u64::from),
+            rate: self.opt(&at("max_rate"), &raw.max_rate),
+            model_calls: self
+                .opt(&at("max_model_calls"), &raw.max_model_calls)
+                .map(u64::from),
+            wall: self.opt(&at("max_wall"), &raw.max_wall),
+        }
     }
 
     fn target(&mut self, raw: &RawTarget, auth: AuthSettings) -> Target {

@@ -31,6 +31,8 @@ pub(super) const SESSION_CHARACTERS_MAX: u64 = 1_000_000_000;
 const OVERLAP_MAX: u32 = 100;
 /// Connections that the users of one load group share.
 const SHARED_CONNECTIONS_MAX: u32 = 10_000;
+/// Operations that may begin in a second.
+const RATE_MAX: u32 = 1_000_000;
 /// Reads of the store in flight at once.
 const READ_CONCURRENCY_MAX: u32 = 1_024;
 
@@ -59,6 +61,28 @@ pub(super) struct RawFile {
     pub(super) disturbances: RawDisturbances,
     /// Findings that are known: shown and counted, not failed.
     pub(super) accept: Vec<RawAccept>,
+    /// What a run may do at most. A flag wins over the value here.
+    pub(super) caps: RawCaps,
+}
+
+/// What a run may do at most. A plan that exceeds a bound is refused where that is known before
+/// the start; a run that reaches one stops, reads back and judges.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[expect(
+    clippy::struct_field_names,
+    reason = "the keys have the names of the flags"
+)]
+pub(super) struct RawCaps {
+    /// Operations that may begin (`--max-ops`). Default: no bound.
+    pub(super) max_ops: Field<Int<1, { u32::MAX }>>,
+    /// Operations that may begin in a second; what would come faster waits (`--max-rate`).
+    /// Default: no bound.
+    pub(super) max_rate: Field<Int<1, RATE_MAX>>,
+    /// Calls of a language model, one a turn (`--max-model-calls`). Default: no bound.
+    pub(super) max_model_calls: Field<Int<0, { u32::MAX }>>,
+    /// How long operations may begin (`--max-wall`). Default: no bound.
+    pub(super) max_wall: Field<Time<1>>,
 }
 
 /// The synthetic users.

@@ -15,6 +15,7 @@ use crate::model::{GroupIx, OpKind, Scan, StoreDialect, standstill};
 
 mod accept;
 mod auth;
+mod caps;
 mod convert;
 mod embedded;
 mod error;
@@ -34,6 +35,7 @@ pub use auth::{
     Account, Accounts, AuthKind, AuthSettings, ClientCredentials, Mint, SecretRef, Signing,
     TokenPlace, read_secret_ref,
 };
+pub use caps::Caps;
 pub use embedded::embedded;
 pub use error::{BadValue, Place, Problem, ScenarioError};
 pub use overrides::Overrides;
@@ -69,6 +71,9 @@ pub struct Scenario {
     /// Findings that are known: shown and counted, not failed.
     #[serde(default)]
     pub accept: Vec<Accept>,
+    /// What a run may do at most.
+    #[serde(default)]
+    pub caps: Caps,
 }
 
 /// What goes wrong on the client's side, on purpose: each with the share of the operations it

@@ -7,7 +7,7 @@ use url::Url;
 
 use super::auth::{Accounts, AuthSettings, OwnerForm};
 use super::error::Problem;
-use super::{Executor, Group, PerChannel, PoolText, Scenario, Store, TokenPlace, auth, pool};
+use super::{Caps, Executor, Group, PerChannel, PoolText, Scenario, Store, TokenPlace, auth, pool};
 use crate::model::limits::{PLANNED_USERS_MAX, SESSIONS_MAX};
 
 /// Values of flags; `None` leaves the scenario's.
@@ -27,6 +27,8 @@ pub struct Overrides {
     pub auth: Option<AuthSettings>,
     /// Whom there are credentials for, where a file says it.
     pub accounts: Option<Accounts>,
+    /// What a run may do at most.
+    pub caps: Caps,
     /// What the scenario's file of pooled users holds, where it names one.
     pub pool: Option<PoolText>,
 }
@@ -60,6 +62,7 @@ pub(super) fn resolve(
             scenario.target.socket_token = auth.socket.clone();
         }
     }
+    scenario.caps = overrides.caps.or(scenario.caps);
     let store = overrides.memory.as_ref().or(given.store.as_ref());
     problems.extend(set_store(&mut scenario, store));
     if let Some(vus) = overrides.vus {

@@ -137,7 +137,7 @@ fn wrong_keys() {
     check(
         &error_above("colour = 1"),
         (2, 1),
-        &["allowed: accept, auth, description, disturbances, load, memory, sessions"],
+        &["allowed: accept, auth, caps, description, disturbances, load, memory, sessions"],
     );
     check(
         &error_above("users = 5"),

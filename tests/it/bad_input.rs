@@ -186,7 +186,7 @@ fn a_target_that_is_not_loopback() {
         "--memory",
         "none",
     ]);
-    assert_eq!(done.code, Some(2), "{}", done.stderr);
+    assert_eq!(done.code, Some(3), "{}", done.stderr);
     assert!(
         done.stderr.contains("--allow-host staging.example"),
         "{}",
@@ -237,4 +237,35 @@ fn no_target_is_listening() {
         bench.runs().is_empty(),
         "nothing was sent, so there is no run"
     );
+}
+
+#[test]
+fn a_dry_run_says_the_cost_and_sends_nothing_and_a_bound_refuses_what_exceeds_it() {
+    let bench = Bench::new();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let target = format!("http://{}", listener.local_addr().unwrap());
+    let run = ["run", "staging", "--target", &target, "--memory", &target];
+    let done = bench.run(&[&run[..], &["--dry-run"]].concat());
+    assert_eq!(done.code, Some(0), "{}", done.stderr);
+    for line in [
+        &format!("target       {target}/"),
+        "operations   60 chat",
+        "model calls  60",
+        "leaves       60 sessions, 120 messages and 0 facts",
+        "time         1m to 1m 30s of load, then 15s to 4m 30s until the store has settled",
+    ] {
+        assert!(done.stdout.contains(line), "{line:?}: {}", done.stdout);
+    }
+    for (bound, told) in [
+        (["--max-ops", "59"], "the plan has 60 operations"),
+        (["--max-model-calls", "59"], "the plan costs 60 model calls"),
+        (["--max-wall", "59s"], "the plan takes at least 1m"),
+    ] {
+        let done = bench.run(&[&run[..], &bound].concat());
+        assert_eq!(done.code, Some(3), "{}", done.stderr);
+        assert!(done.stderr.contains(told), "{told:?}: {}", done.stderr);
+    }
+    assert!(listener.accept().is_err(), "nobody has called");
+    assert!(bench.runs().is_empty(), "nothing is begun");
 }

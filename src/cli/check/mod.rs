@@ -27,7 +27,7 @@ use super::output::Place;
 use super::readback::Fresh;
 use super::run::{self, Prepared};
 use super::signals::{self, Signals};
-use super::{judge, logs, output, settings};
+use super::{hosts, judge, logs, output, settings};
 
 /// How long the voice socket may take to refuse a wrong credential.
 const DOOR_LIMIT: Duration = Duration::from_secs(5);
@@ -102,8 +102,8 @@ pub(super) async fn run(cli: &Cli, args: &CheckArgs) -> Result<Exit, Failure> {
     let run_args = run_args(args);
     let background = scenario::background(args);
     let secret = credential.secret();
-    let scenario = scenario::of(args, credential, background).map_err(Failure::usage)?;
-    settings::check_hosts(&scenario, &run_args).map_err(Failure::usage)?;
+    let scenario = scenario::of(args, credential, background).map_err(hosts::failure)?;
+    settings::check_hosts(&scenario, &run_args).map_err(hosts::failure)?;
     if args.print_curl {
         output::print(&curl::steps(&scenario, &args.user_id, &args.tests()))?;
         return Ok(Exit::Pass);

@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep_until};
 
 use self::sender::Sender;
 use super::answer::{Bleed, Judged, Reader, detail};
+use super::budget::Exhausted;
 use super::engine::{Engine, NobodyListens};
 use super::gate::Member;
 use super::pulse::Sign;
@@ -55,6 +56,12 @@ pub(super) struct Halted;
 
 impl From<NobodyListens> for Halted {
     fn from(_: NobodyListens) -> Self {
+        Self
+    }
+}
+
+impl From<Exhausted> for Halted {
+    fn from(_: Exhausted) -> Self {
         Self
     }
 }
@@ -267,7 +274,7 @@ impl Context<'_> {
         }
     }
 
-    /// Carries out one operation, told before and after.
+    /// Carries out one operation that was admitted, told before and after.
     async fn operation(
         &self,
         step: &Step,
@@ -286,6 +293,21 @@ impl Context<'_> {
         };
         self.end(step, done).await?;
         Ok(finished)
+    }
+
+    /// Waits for the step's place where the user bounds the rate, and pays for it. Returns when it
+    /// should begin: what it waited is the user's doing, not the target's or the tester's.
+    async fn admitted(&self, step: &Step, intended: Micros) -> Result<Micros, Halted> {
+        let begin = match self.engine.place() {
+            Some(place) => {
+                // Boxed, so that the many who do not wait here hold no room for it.
+                Box::pin(wait(self.engine, place, self.cutoff)).await?;
+                place.max(intended)
+            }
+            None => intended,
+        };
+        self.engine.pay(step.model_calls(self.script.kind))?;
+        Ok(begin)
     }
 
     async fn end(&self, step: &Step, done: Done) -> Result<(), Halted> {
@@ -389,6 +411,7 @@ impl Context<'_> {
         };
         let intended = planned + step.pause;
         wait(self.engine, intended, self.cutoff).await?;
+        let intended = self.admitted(step, intended).await?;
         let work = async { self.no_credential(error) };
         let request_id = model::request_id(self.engine.run, step.op);
         self.operation(step, intended, request_id, work).await?;

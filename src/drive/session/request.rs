@@ -134,6 +134,7 @@ async fn operate(
     session_id: Option<String>,
     seat: Seat,
 ) -> Result<Finished, Halted> {
+    let intended = context.admitted(step, intended).await?;
     let request_id = model::request_id(context.engine.run, step.op);
     let work = send(context, step, session_id.as_deref(), request_id);
     let finished = context.operation(step, intended, request_id, work).await;

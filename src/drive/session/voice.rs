@@ -50,18 +50,19 @@ async fn turns(
             }
             Some(socket) => listen_until(context, step, socket, intended).await?,
         };
+        let admitted = context.admitted(step, intended).await?;
         let request_id =
             *upgrade_id.get_or_insert_with(|| model::request_id(context.engine.run, step.op));
         let finished = match heard {
             Line::Open => {
                 let work = take_turn(context, step, turn, line, request_id);
-                context.operation(step, intended, request_id, work).await?
+                context.operation(step, admitted, request_id, work).await?
             }
             Line::Closed(fault) => {
                 // The step has its row, so that it is not taken for one that was never tried.
-                wait(context.engine, intended, context.cutoff).await?;
+                wait(context.engine, admitted, context.cutoff).await?;
                 let work = async { not_begun(context, &fault) };
-                context.operation(step, intended, request_id, work).await?
+                context.operation(step, admitted, request_id, work).await?
             }
         };
         if line.is_none() && step.disturbance != Some(Disturbance::CloseEarly) {

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use super::chat::echo;
 use super::{Driven, run, scenario_of, start, start_with};
-use crate::drive::DriveEnd;
+use crate::drive::{DriveEnd, Spent};
 use crate::event::Event;
-use crate::model::Outcome;
+use crate::model::{Cap, Outcome};
+use crate::scenario::Caps;
 use crate::stop::{StopLevel, stop_pair};
 use crate::wire::fake::{self, Fake, Reply, nobody};
 
@@ -233,4 +234,59 @@ async fn what_cannot_be_recorded_is_not_done() {
     let driven = driving.end().await;
     assert_eq!(driven.report.end, DriveEnd::Interrupted);
     assert_eq!(open_ops(&driven), 0);
+}
+
+#[tokio::test]
+async fn a_bound_that_is_reached_ends_the_drive_and_what_is_in_flight_ends_too() {
+    let fake = Fake::start(echo).await;
+    for (caps, spent, ops, cap) in [
+        (
+            Caps {
+                ops: Some(7),
+                ..Caps::default()
+            },
+            Spent::default(),
+            7,
+            Cap::MaxOps,
+        ),
+        (
+            Caps {
+                model_calls: Some(9),
+                rate: Some(500),
+                ..Caps::default()
+            },
+            Spent {
+                model_calls: 5,
+                ..Spent::default()
+            },
+            4,
+            Cap::MaxModelCalls,
+        ),
+        (
+            Caps {
+                wall: Some(Duration::from_secs(1)),
+                ..Caps::default()
+            },
+            Spent {
+                wall: Duration::from_secs(1),
+                ..Spent::default()
+            },
+            0,
+            Cap::MaxWall,
+        ),
+    ] {
+        let mut scenario = scenario_of(LONG);
+        scenario.caps = caps;
+        let driven = start_with(&fake.url, scenario, |config| config.spent = spent)
+            .end()
+            .await;
+        assert_eq!(driven.report.end, DriveEnd::Capped(cap));
+        assert_eq!(driven.invocations().len(), ops, "{cap}");
+        assert_eq!(open_ops(&driven), 0, "{cap}");
+        assert_eq!(
+            driven.report.spent.ops,
+            u64::try_from(ops).unwrap(),
+            "{cap}"
+        );
+    }
 }

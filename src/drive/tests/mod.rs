@@ -18,7 +18,7 @@ use url::Url;
 
 use super::engine::Engine;
 use super::session::{self, Start};
-use super::{DriveConfig, DriveEnd, DriveReport, drive};
+use super::{DriveConfig, DriveEnd, DriveReport, Spent, drive};
 use crate::auth::TokenSource;
 use crate::canary;
 use crate::clock::RunClock;
@@ -60,6 +60,7 @@ fn plan(scenario: &str) -> Arc<Plan> {
 
 fn config_of(target: &Url) -> DriveConfig {
     DriveConfig {
+        spent: Spent::default(),
         run: RUN,
         target: target.clone(),
         clock: RunClock::start(),
@@ -112,6 +113,7 @@ async fn play(target: &Url, scenario: Scenario, change: impl Fn(&mut Script)) ->
     });
     timeout(PATIENCE, join_all(sessions)).await.unwrap();
     let report = DriveReport {
+        spent: Spent::default(),
         end: DriveEnd::Finished,
         dropped_arrivals: 0,
         broken_sessions: 0,

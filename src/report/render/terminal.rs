@@ -113,6 +113,11 @@ fn reasons(report: &Report) -> Vec<Field> {
         Ended::TargetThrottled => {
             fields.push(("ended", "the target asked for less load".to_owned()));
         }
+        Ended::MaxOps => fields.push(("ended", "at the bound `--max-ops`".to_owned())),
+        Ended::MaxModelCalls => {
+            fields.push(("ended", "at the bound `--max-model-calls`".to_owned()));
+        }
+        Ended::MaxWall => fields.push(("ended", "at the bound `--max-wall`".to_owned())),
         Ended::TargetLost => fields.push(("ended", "the target stopped answering".to_owned())),
         Ended::Crashed => fields.push((
             "ended",
