@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use serde::Deserialize;
+use serde_json::error::Category;
 
 use super::pulse::Sign;
 use crate::canary;
@@ -109,10 +110,7 @@ impl Reader<'_> {
         };
         let answer: ChatAnswer<'_> = match serde_json::from_slice(body) {
             Ok(answer) => answer,
-            Err(error) => {
-                let failed = Judged::failed(Outcome::SoftFail, not_promised(&error, body));
-                return self.with_bleed_of(failed, exchange);
-            }
+            Err(error) => return self.with_bleed_of(not_promised(&error, body), exchange),
         };
         let seen = self.look(&answer.content);
         let apology = self.apology(&answer.content);
@@ -176,7 +174,7 @@ impl Reader<'_> {
             Ok(UploadAnswer { success: false }) => {
                 Judged::failed(Outcome::SoftFail, String::from_utf8_lossy(body))
             }
-            Err(error) => Judged::failed(Outcome::SoftFail, not_promised(&error, body)),
+            Err(error) => not_promised(&error, body),
         };
         self.upload_with_bleed(judged, exchange)
     }
@@ -307,7 +305,13 @@ fn throttled(exchange: &Exchange, body: &[u8]) -> String {
     }
 }
 
-fn not_promised(error: &serde_json::Error, body: &[u8]) -> String {
+/// A success whose body is not an answer. JSON of another form is what the target means to say: a
+/// failure. What is no JSON, or only half of one, may have been anything on its way here.
+fn not_promised(error: &serde_json::Error, body: &[u8]) -> Judged {
+    let outcome = match error.classify() {
+        Category::Data => Outcome::SoftFail,
+        Category::Eof | Category::Syntax | Category::Io => Outcome::Unknown,
+    };
     let begin = String::from_utf8_lossy(body.get(..DETAIL_CHARS_READ).unwrap_or(body));
-    format!("not the promised JSON ({error}): {begin}")
+    Judged::failed(outcome, format!("not the promised JSON ({error}): {begin}"))
 }

@@ -17,6 +17,8 @@ mod fake;
 mod glance;
 mod lag;
 mod logs;
+#[cfg(test)]
+mod odd;
 mod pages;
 mod scan;
 mod settle;

@@ -35,6 +35,8 @@ pub(crate) enum Reply {
     Raw(Vec<u8>),
     /// These bytes, then the connection is reset.
     RawAndReset(Vec<u8>),
+    /// A JSON answer, byte by byte with a pause before each.
+    Drip(Vec<u8>, Duration),
     /// Later.
     Late(Duration, Box<Reply>),
 }
@@ -132,9 +134,23 @@ async fn converse(
                 stream.set_zero_linger().unwrap();
                 (bytes, false)
             }
+            Reply::Drip(body, pause) => {
+                drip(&mut stream, &body, pause).await;
+                return;
+            }
             Reply::Late(..) => unreachable!("unwrapped above"),
         };
         if stream.write_all(&bytes).await.is_err() || !goes_on {
+            return;
+        }
+    }
+}
+
+async fn drip(stream: &mut TcpStream, body: &[u8], pause: Duration) {
+    let whole = answer(200, "application/json", &String::from_utf8_lossy(body));
+    for byte in whole {
+        sleep(pause).await;
+        if stream.write_all(&[byte]).await.is_err() {
             return;
         }
     }

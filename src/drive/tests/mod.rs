@@ -3,6 +3,7 @@
 
 mod chat;
 mod ends;
+mod odd;
 mod traits;
 mod upload;
 mod voice;

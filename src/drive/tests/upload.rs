@@ -94,7 +94,8 @@ async fn each_answer_has_its_outcome() {
             Outcome::Ok,
         ),
         (answer(200, "{\"success\":false}"), Outcome::SoftFail),
-        (answer(200, "accepted"), Outcome::SoftFail),
+        (answer(200, "accepted"), Outcome::Unknown),
+        (answer(200, "{\"success\":1}"), Outcome::SoftFail),
         (answer(400, "{\"detail\":\"No text\"}"), Outcome::Refused),
         (Reply::Raw(Vec::new()), Outcome::Unknown),
     ] {
