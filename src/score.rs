@@ -359,6 +359,7 @@ mod tests {
             ops: Vec::new(),
             affected,
             hint: None,
+            kind: None,
             accepted: None,
         }
     }

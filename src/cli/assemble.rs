@@ -149,6 +149,7 @@ fn accepted(scenario: &Scenario, matched: &[Matched]) -> Vec<Accepted> {
             code: entry.check,
             reason: entry.reason.clone(),
             channel: entry.channel,
+            kind: entry.kind,
             owner: entry.owner.as_ref().map(ToString::to_string),
             until: entry.until.map(|until| until.to_string()),
             expired: matched.expired,

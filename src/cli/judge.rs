@@ -433,6 +433,11 @@ impl Surroundings for Rows<'_> {
         self.or_keep(read)
     }
 
+    fn op(&mut self, op: OpId) -> Option<OpRow> {
+        let read = self.ledger.op(op);
+        self.or_keep(read)
+    }
+
     fn users(&mut self) -> u32 {
         let read = self.ledger.users();
         self.or_keep(read)

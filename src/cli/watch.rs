@@ -302,6 +302,7 @@ mod tests {
             ops: Vec::new(),
             affected: Vec::new(),
             hint: None,
+            kind: None,
             accepted: None,
         }
     }

@@ -5,8 +5,8 @@ use rusqlite::{Connection, params};
 use super::codes;
 use super::rows::Columns;
 use crate::model::{
-    Affected, CanaryId, Code, Finding, InconclusiveReason, OpId, Pattern, Proof, Severity, UserIx,
-    Verdict,
+    Affected, BleedKind, CanaryId, Code, Finding, InconclusiveReason, OpId, Pattern, Proof,
+    Severity, UserIx, Verdict,
 };
 
 /// A judgement on its way to the file.
@@ -18,13 +18,18 @@ pub(super) struct Judgement {
 }
 
 const FINDING: &str = "INSERT INTO findings (finding_id, code, severity, proof, claim, because, \
-    sender, found_under, ops, pattern, hint, accepted, explains) \
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
+    sender, found_under, ops, pattern, hint, accepted, kind, explains) \
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
 const AFFECTED: &str = "INSERT INTO affected (finding_id, place, code, record_type, record_id, \
     canary_run, canary_user, canary_session, canary_item, canary_kind, op_id, owner, session, \
     excerpt) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
 const SELECT_FINDINGS: &str = "SELECT finding_id, code, severity, proof, claim, because, sender, \
-    found_under, ops, hint, accepted FROM findings ORDER BY finding_id";
+    found_under, ops, hint, accepted, kind FROM findings ORDER BY finding_id";
+/// The same of a ledger that has no kinds yet.
+const SELECT_FINDINGS_2_1: &str = "SELECT finding_id, code, severity, proof, claim, because, sender, \
+    found_under, ops, hint, accepted, NULL AS kind FROM findings ORDER BY finding_id";
+const HAS_KIND: &str = "SELECT count(*) > 0 FROM pragma_table_info('findings') WHERE name = 'kind'";
+const ADD_KIND: &str = "ALTER TABLE findings ADD COLUMN kind TEXT";
 const SELECT_AFFECTED: &str = "SELECT code, record_type, record_id, canary_run, canary_user, \
     canary_session, canary_item, canary_kind, op_id, owner, session, excerpt \
     FROM affected WHERE finding_id = ?1 ORDER BY place";
@@ -36,6 +41,18 @@ const SEVERITIES: [(Severity, &str); 4] = [
     (Severity::S4, "S4"),
 ];
 const PROOFS: [(Proof, &str); 2] = [(Proof::Proved, "proved"), (Proof::Suggested, "suggested")];
+
+/// Gives the tables of an earlier format what this one has more.
+pub(super) fn bring_up_to_date(connection: &Connection) -> rusqlite::Result<()> {
+    if has_kind(connection)? {
+        return Ok(());
+    }
+    connection.execute_batch(ADD_KIND)
+}
+
+fn has_kind(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.query_row(HAS_KIND, [], |row| row.get(0))
+}
 
 /// Replaces all findings. The caller holds the transaction.
 pub(super) fn replace(connection: &Connection, findings: &[Finding]) -> rusqlite::Result<()> {
@@ -64,6 +81,7 @@ pub(super) fn replace(connection: &Connection, findings: &[Finding]) -> rusqlite
                 .as_ref()
                 .and_then(|hint| serde_json::to_string(hint).ok()),
             finding.accepted,
+            finding.kind.map(BleedKind::name),
             i64::try_from(finding.explains()).unwrap_or(i64::MAX),
         ])?;
         for (place, affected) in (0_i64..).zip(&finding.affected) {
@@ -91,7 +109,11 @@ pub(super) fn replace(connection: &Connection, findings: &[Finding]) -> rusqlite
 
 /// Reads all findings, in the order in which they were stored.
 pub(super) fn read(connection: &Connection) -> rusqlite::Result<Vec<Finding>> {
-    let mut select = connection.prepare(SELECT_FINDINGS)?;
+    let mut select = connection.prepare(if has_kind(connection)? {
+        SELECT_FINDINGS
+    } else {
+        SELECT_FINDINGS_2_1
+    })?;
     let mut select_affected = connection.prepare(SELECT_AFFECTED)?;
     let mut rows = select.query([])?;
     let mut findings = Vec::new();
@@ -121,6 +143,7 @@ fn finding(columns: &mut Columns<'_, '_>) -> rusqlite::Result<Finding> {
         affected: Vec::new(),
         hint: columns.optional_parsed(|json| serde_json::from_str(json).ok())?,
         accepted: columns.value()?,
+        kind: columns.optional_parsed(|name| BleedKind::from_name(name).ok())?,
     })
 }
 

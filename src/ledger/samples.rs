@@ -7,8 +7,8 @@ use std::time::Duration;
 use super::{Ledger, Manifest};
 use crate::event::Event;
 use crate::model::{
-    Affected, CanaryId, CanaryKind, Code, Completion, Echo, Exactness, Finding, GroupIx, Hint,
-    Invocation, Likeness, Micros, OpId, OpKind, Outcome, Promise, Proof, RecordType,
+    Affected, BleedKind, CanaryId, CanaryKind, Code, Completion, Echo, Exactness, Finding, GroupIx,
+    Hint, Invocation, Likeness, Micros, OpId, OpKind, Outcome, Promise, Proof, RecordType,
     ResourceSample, Role, RunId, Scan, Seed, SeenCanary, SessionIx, Severity, Sighting, TraitSet,
     UserIx,
 };
@@ -173,6 +173,7 @@ pub(super) fn finding(code: Code, records: u32) -> Finding {
             op: op(9, 0),
             apart_us: -250,
         }),
+        kind: (code == Code::ResponseBleed).then_some(BleedKind::Retrieval),
         accepted: (records > 2).then(|| "known, see the tracker".to_owned()),
     }
 }

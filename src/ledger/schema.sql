@@ -1,4 +1,4 @@
--- The tables of run.db, format 2.1, without log_lines. docs/LEDGER.md describes every column.
+-- The tables of run.db, format 2.2, without log_lines. docs/LEDGER.md describes every column.
 
 CREATE TABLE manifest (
     key TEXT PRIMARY KEY,
@@ -135,6 +135,7 @@ CREATE TABLE findings (
     pattern TEXT,
     hint TEXT,
     accepted TEXT,
+    kind TEXT,
     explains INTEGER NOT NULL
 ) STRICT;
 

@@ -82,9 +82,10 @@ impl Ledger {
         let connection = open(&path, OpenFlags::empty())?;
         manifest::check_format(&connection, &path)?;
         let manifest = manifest::read(&connection, &path)?;
-        // A ledger of an earlier version has no such table yet.
+        // A ledger of an earlier version has no such table and column yet.
         connection
             .execute_batch(log_lines::SCHEMA)
+            .and_then(|()| judgement::bring_up_to_date(&connection))
             .map_err(|source| LedgerError::sqlite(&path, source))?;
         let names = Names::of_scenario(manifest.run, &manifest.scenario_json);
         Self::start(path, connection, lock, names)

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::name::UnknownName;
-use super::{CanaryId, Hint, OpId, Pattern, RecordType, UserIx};
+use super::{BleedKind, CanaryId, Hint, OpId, Pattern, RecordType, UserIx};
 
 /// How grave a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -208,6 +208,8 @@ pub struct Finding {
     pub affected: Vec<Affected>,
     /// A hint about the cause.
     pub hint: Option<Hint>,
+    /// How another user's text came into an answer; `None` for any other anomaly.
+    pub kind: Option<BleedKind>,
     /// Why the scenario accepts it, in the scenario's words; `None` if it does not.
     pub accepted: Option<String>,
 }

@@ -3,6 +3,7 @@
 //! Everything here is plain data that the phases hand to each other. This room knows no other
 //! room, no clock and no network.
 
+mod bleed;
 mod cap;
 mod finding;
 mod hint;
@@ -19,6 +20,7 @@ mod time;
 mod traits;
 mod verdict;
 
+pub use bleed::BleedKind;
 pub use cap::Cap;
 pub use finding::{Affected, Code, Finding, Proof, Severity};
 pub use hint::{Hint, Pattern};

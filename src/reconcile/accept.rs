@@ -1,6 +1,6 @@
 //! Findings that the scenario accepts: they stay findings and are counted, and do not fail.
 
-use crate::model::{Affected, Finding, OpId, OpKind};
+use crate::model::{Affected, Code, Finding, OpId, OpKind};
 use crate::scenario::{Accept, Day};
 
 /// What became of one entry of `[[accept]]`.
@@ -56,10 +56,17 @@ fn is_accepted(
         record.code == entry.check && entry.owner.as_ref().is_none_or(|known| known.is(owner))
     };
     let channels = |wanted: OpKind| {
-        let mut channel = finding.ops.iter().map(|op| channel_of(*op));
-        !finding.ops.is_empty() && channel.all(|channel| channel == Some(wanted))
+        // What counts is over which channel a text was shown, not over which it was sent.
+        let ops = if finding.code == Code::ResponseBleed {
+            finding.ops.get(1..2).unwrap_or_default()
+        } else {
+            finding.ops.as_slice()
+        };
+        let mut channel = ops.iter().map(|op| channel_of(*op));
+        !ops.is_empty() && channel.all(|channel| channel == Some(wanted))
     };
     finding.code == entry.check
+        && finding.kind == entry.kind
         && finding.affected.iter().all(fits)
         && entry.channel.is_none_or(channels)
 }
@@ -67,8 +74,9 @@ fn is_accepted(
 #[cfg(test)]
 mod tests {
     use super::super::testing::{History, SESSIONS_EACH, owner};
+    use super::super::testing::{answer, canary, op_at};
     use super::*;
-    use crate::model::Code;
+    use crate::model::{BleedKind, CanaryKind, Micros};
     use crate::scenario::AcceptedOwner;
 
     fn entry(check: Code, channel: Option<OpKind>, owner: Option<&str>) -> Accept {
@@ -80,6 +88,7 @@ mod tests {
                 name => AcceptedOwner::Named(name.to_owned()),
             }),
             reason: "known".to_owned(),
+            kind: None,
             until: None,
         }
     }
@@ -163,5 +172,32 @@ mod tests {
         let accepted = findings.iter().filter(|f| f.accepted.is_some()).count();
         assert_eq!((findings.len(), accepted), (2, 1));
         assert_eq!((matched[0].roots, matched[1].roots), (1, 0));
+    }
+
+    #[test]
+    fn only_the_kind_and_the_channel_that_are_named_are_accepted() {
+        // User 1 is shown user 0's document, in the answer to a chat turn.
+        let mut history = History::new(2, 2);
+        let mut shown = answer(1, SESSIONS_EACH, canary(0, 1, 4, CanaryKind::Block));
+        shown.owner = Some(owner(1));
+        history.sightings.push(shown);
+        history.ops.push(op_at(1, 90, Micros(7), None));
+        let (findings, _) = judged(&history, &[]);
+        assert_eq!(findings[0].kind, Some(BleedKind::Retrieval));
+        for (kind, channel, accepted) in [
+            (Some(BleedKind::Retrieval), OpKind::Chat, true),
+            (Some(BleedKind::Retrieval), OpKind::Upload, false),
+            (Some(BleedKind::Transport), OpKind::Chat, false),
+            (None, OpKind::Chat, false),
+        ] {
+            let mut entry = entry(Code::ResponseBleed, Some(channel), None);
+            entry.kind = kind;
+            let (findings, _) = judged(&history, &[entry]);
+            assert_eq!(
+                findings[0].accepted.is_some(),
+                accepted,
+                "{kind:?} {channel}"
+            );
+        }
     }
 }

@@ -307,6 +307,7 @@ mod tests {
             ops: Vec::new(),
             affected,
             hint: None,
+            kind: None,
             accepted: None,
         };
         let findings = [

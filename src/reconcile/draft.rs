@@ -6,6 +6,7 @@ use crate::model::{
     Affected, CanaryId, Code, Finding, Micros, OpId, OpKind, Proof, Severity, TraitSet, UserIx,
 };
 
+use super::bleed::Trail;
 use super::evidence::{Evidence, span};
 use super::reading::Record;
 
@@ -26,6 +27,8 @@ pub struct Draft {
     /// The answer that it was found in, where another bucket has to tell which operation that one
     /// was to.
     pub(crate) answer: Option<Answer>,
+    /// What the sender's operations tell of a text that was shown to somebody else.
+    pub(crate) trail: Option<Trail>,
     /// Messages of the agent that stand in somebody else's session.
     pub(crate) strangers: Vec<Stranger>,
     /// Where a stranger would explain this one, an answer that is missing: the names of its
@@ -80,6 +83,7 @@ impl Draft {
             span: first.map(span),
             other: None,
             answer: None,
+            trail: None,
             strangers: Vec::new(),
             gap_in: Vec::new(),
             // Whoever sends in another one's session finds that one's owner there.
@@ -96,6 +100,7 @@ impl Draft {
                 ops,
                 affected,
                 hint: None,
+                kind: None,
                 accepted: None,
             },
         }

@@ -7,6 +7,7 @@ use crate::model::{Affected, Code, Finding, OpKind};
 
 use super::Bucket;
 use super::accept::Matched;
+use super::bleed;
 use super::control::Control;
 use super::counts::count;
 use super::draft::Draft;
@@ -51,8 +52,8 @@ pub struct Judgement {
 /// Folds the buckets of a run into its judgement.
 ///
 /// `surroundings` is asked only for what the hints about causes and the stories of the shown
-/// findings need, at most a few hundred times; and once for each answer with another user's text
-/// whose session does not say which operation it was to.
+/// findings need, at most a few hundred times; and once or twice for each answer with another user's
+/// text.
 pub fn combine(
     buckets: impl IntoIterator<Item = Bucket>,
     control: Control,
@@ -107,6 +108,7 @@ pub fn combine(
     // Folding may have made some graver.
     sort(&mut drafts);
     pattern::hint(&mut drafts, surroundings);
+    bleed::name_kinds(&mut drafts, surroundings);
     // What is lost by one stall is known by its hint.
     let mut drafts = stall::fold_lost(drafts);
     sort(&mut drafts);

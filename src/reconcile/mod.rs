@@ -14,6 +14,7 @@ use crate::scenario::Scenario;
 
 mod accept;
 pub mod arms;
+mod bleed;
 pub mod checks;
 mod control;
 mod counts;

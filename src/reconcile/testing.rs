@@ -486,6 +486,11 @@ impl Surroundings for &History {
         answered.map(|op| op.invocation.op)
     }
 
+    fn op(&mut self, op: OpId) -> Option<OpRow> {
+        let known = self.ops.iter().find(|known| known.invocation.op == op);
+        known.cloned()
+    }
+
     fn users(&mut self) -> u32 {
         self.users
     }

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::hint::{HintDetail, hint_detail};
 use crate::model::limits::CAPSULES_PER_CODE_MAX;
 use crate::model::{
-    Affected, CanaryId, Code, Finding, Micros, OpId, OpKind, OpRow, Pattern, Proof, RecordType,
-    RunId, Severity, UserIx,
+    Affected, BleedKind, CanaryId, Code, Finding, Micros, OpId, OpKind, OpRow, Pattern, Proof,
+    RecordType, RunId, Severity, UserIx,
 };
 
 /// Affected records listed with one finding; the run's ledger holds every one.
@@ -49,6 +49,9 @@ pub struct FindingDetail {
     pub pattern: Option<Pattern>,
     /// What speaks for the hint.
     pub hint: Option<HintDetail>,
+    /// How another user's text came into an answer; left out for any other anomaly. Since 1.2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<BleedKind>,
     /// Why the scenario accepts it; null if it does not.
     pub accepted: Option<String>,
 }
@@ -176,6 +179,7 @@ fn finding_detail(finding: &Finding, lookup: &Lookup<'_>) -> FindingDetail {
             .hint
             .as_ref()
             .and_then(|hint| hint_detail(hint, lookup)),
+        kind: finding.kind,
         accepted: finding.accepted.clone(),
     }
 }
@@ -254,6 +258,7 @@ mod tests {
             ops: vec![OP, OpId::default()],
             affected: vec![record; affected],
             hint: None,
+            kind: None,
             accepted: None,
         }
     }

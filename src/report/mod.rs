@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Code, InconclusiveReason, OpKind, RunId, Seed, Trait, Verdict};
+use crate::model::{BleedKind, Code, InconclusiveReason, OpKind, RunId, Seed, Trait, Verdict};
 
 mod arms;
 mod detail;
@@ -159,6 +159,9 @@ pub struct Accepted {
     pub reason: String,
     /// Its channel; null for all.
     pub channel: Option<OpKind>,
+    /// Of `response-bleed`, the kind that it names; left out otherwise. Since 1.2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<BleedKind>,
     /// The owner that it names, `none` for nobody; null for any.
     pub owner: Option<String>,
     /// Its last day; null if it never ends.

@@ -310,6 +310,7 @@ fn wrong_owner(from: u32, under: u32) -> FindingDetail {
             op: op(under, under * 2, 0, 11_042_300),
             apart_us: 42_300,
         }),
+        kind: None,
         accepted: None,
     }
 }
@@ -338,6 +339,7 @@ fn lost() -> FindingDetail {
         explains: 0,
         pattern: Some(Pattern::Silent),
         hint: Some(HintDetail::Silent),
+        kind: None,
         accepted: None,
     }
 }

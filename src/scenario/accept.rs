@@ -9,14 +9,14 @@ use serde::{Deserialize, Serialize};
 use super::error::BadValue;
 use super::file::RawAccept;
 use super::read::Reader;
-use crate::model::{Code, OpKind};
+use crate::model::{BleedKind, Code, OpKind};
 
-/// Mix-ups between two synthetic users: there is no reason for which these are right.
-const NEVER: [Code; 5] = [
+/// Mix-ups between two synthetic users: there is no reason for which these are right. Another user's
+/// text in an answer may be what a shared memory is for, and nothing else.
+const NEVER: [Code; 4] = [
     Code::WrongOwner,
     Code::SplitIdentity,
     Code::StaleIdentity,
-    Code::ResponseBleed,
     Code::ChunkMix,
 ];
 /// How an entry names records without an owner.
@@ -33,6 +33,9 @@ pub struct Accept {
     pub channel: Option<OpKind>,
     /// Under whom the records are; `None` for any.
     pub owner: Option<AcceptedOwner>,
+    /// How another user's text came into an answer; `None` for any other anomaly.
+    #[serde(default)]
+    pub kind: Option<BleedKind>,
     /// Why, for people.
     pub reason: String,
     /// The last day on which the entry counts; `None` for always.
@@ -144,13 +147,26 @@ impl Reader<'_> {
             .map(|(place, raw)| {
                 let number = place.to_string();
                 let path = |key| ["accept", number.as_str(), key];
-                Accept {
+                let entry = Accept {
                     check: self.need(&path("check"), &raw.check, Code::MissingOwner),
                     channel: self.opt(&path("channel"), &raw.channel),
                     owner: self.opt(&path("owner"), &raw.owner),
+                    kind: self.opt(&path("kind"), &raw.kind),
                     reason: self.need(&path("reason"), &raw.reason, String::new()),
                     until: self.opt(&path("until"), &raw.until),
+                };
+                let is_bleed = entry.check == Code::ResponseBleed;
+                if is_bleed && (entry.kind.is_none() || entry.channel.is_none()) {
+                    let what = "another user's text in an answer is accepted only where a memory is \
+                                meant to be shared";
+                    let allowed = "together with `kind = \"retrieval\"` and one `channel`";
+                    self.bad(&path("check"), BadValue::new(what, allowed));
+                } else if !is_bleed && entry.kind.is_some() {
+                    let what = format!("`{}` has no kinds", entry.check);
+                    let bad = BadValue::new(what, "only for `check = \"response-bleed\"`");
+                    self.bad(&path("kind"), bad);
                 }
+                entry
             })
             .collect()
     }
@@ -223,6 +239,7 @@ mod tests {
                     check: Code::MissingOwner,
                     channel: Some(OpKind::Voice),
                     owner: Some(AcceptedOwner::Nobody),
+                    kind: None,
                     reason: "known".to_owned(),
                     until: Some("2027-02-28".parse().unwrap()),
                 },
@@ -230,6 +247,7 @@ mod tests {
                     check: Code::PlaceholderOwner,
                     channel: None,
                     owner: Some(AcceptedOwner::Named("poc-user".to_owned())),
+                    kind: None,
                     reason: "old".to_owned(),
                     until: None,
                 },
@@ -243,6 +261,26 @@ mod tests {
             let entry = format!("[[accept]]\ncheck = \"{code}\"\nreason = \"no\"\n");
             let error = read(&entry).unwrap_err();
             assert!(error.contains("cannot be accepted"), "{error}");
+        }
+    }
+
+    #[test]
+    fn of_texts_in_answers_only_those_looked_up_over_one_channel_can_be_accepted() {
+        let entry = |more: &str| {
+            read(&format!(
+                "[[accept]]\ncheck = \"response-bleed\"\nreason = \"shared\"\n{more}"
+            ))
+        };
+        let read = entry("kind = \"retrieval\"\nchannel = \"chat\"\n").unwrap();
+        assert_eq!(read[0].kind, Some(BleedKind::Retrieval));
+        for (more, said) in [
+            ("", "together with `kind"),
+            ("kind = \"retrieval\"\n", "together with `kind"),
+            ("channel = \"chat\"\n", "together with `kind"),
+            ("kind = \"transport\"\nchannel = \"chat\"\n", "retrieval"),
+        ] {
+            let error = entry(more).unwrap_err();
+            assert!(error.contains(said), "{more}: {error}");
         }
     }
 
@@ -268,8 +306,12 @@ mod tests {
                 "chat, upload, voice",
             ),
             (
-                "[[accept]]\ncheck = \"lost\"\nreason = \"x\"\nkind = \"y\"\n",
-                "unknown key `accept.0.kind`",
+                "[[accept]]\ncheck = \"lost\"\nreason = \"x\"\nsort = \"y\"\n",
+                "unknown key `accept.0.sort`",
+            ),
+            (
+                "[[accept]]\ncheck = \"lost\"\nreason = \"x\"\nkind = \"retrieval\"\n",
+                "`lost` has no kinds",
             ),
             ("[accept]\ncheck = \"lost\"\n", "[[accept]]"),
         ] {

@@ -9,10 +9,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::text::{
-    AlgorithmText, Auth, AuthText, BaseUrl, ChannelText, CheckText, Claim, DayText, DialectText,
-    EndpointText, ExecutorText, FileNames, IdsText, KindText, Line, Name, OwnerText, Path,
-    PlaceText, Pool, SecondText, SecretText, SessionPath, StartsText, StoreUrl, Template, Texts,
-    TriggerWords,
+    AlgorithmText, Auth, AuthText, BaseUrl, BleedText, ChannelText, CheckText, Claim, DayText,
+    DialectText, EndpointText, ExecutorText, FileNames, IdsText, KindText, Line, Name, OwnerText,
+    Path, PlaceText, Pool, SecondText, SecretText, SessionPath, StartsText, StoreUrl, Template,
+    Texts, TriggerWords,
 };
 use super::value::{Counts, Field, Flag, Int, Pauses, Rate, Speed, Time};
 use crate::model::limits::{PLANNED_USERS_MAX, SESSIONS_MAX};
@@ -103,13 +103,16 @@ pub(super) struct RawUsers {
 #[serde(default, deny_unknown_fields)]
 #[schemars(extend("required" = ["check", "reason"]))]
 pub(super) struct RawAccept {
-    /// The anomaly. A mix-up between two users cannot be accepted.
+    /// The anomaly. A mix-up between two users cannot be accepted, a memory that is shared can.
     pub(super) check: Field<CheckText>,
     /// The channel: "chat", "upload" or "voice". Default: all.
     pub(super) channel: Field<ChannelText>,
     /// Under whom the records are: an owner exactly as the store names it, or "none" for nobody.
     /// Default: any.
     pub(super) owner: Field<OwnerText>,
+    /// Of `response-bleed`, how the text came into the answer. Only "retrieval" can be accepted, and
+    /// only of one channel: a memory that is meant to be shared.
+    pub(super) kind: Field<BleedText>,
     /// Why it is accepted, for people.
     pub(super) reason: Field<Name>,
     /// The last day on which the entry counts, such as "2027-03-31". Default: it never ends.

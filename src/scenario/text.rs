@@ -13,7 +13,7 @@ use super::{
     AcceptedOwner, AuthKind, Day, FileName, SecondUser, SecretRef, SessionIds, Signing, Store,
     TokenPlace, accept, auth, pool,
 };
-use crate::model::{Code, OpKind, StoreDialect};
+use crate::model::{BleedKind, Code, OpKind, StoreDialect};
 
 /// Characters of a text in a scenario: names, paths, apologies.
 const TEXT_CHARS_MAX: usize = 400;
@@ -214,6 +214,11 @@ text_leaf!(
     ChannelText -> OpKind,
     |text| choose(text, "channel", &OpKind::ALL.map(|kind| (kind.name(), kind))),
     {"type": "string", "enum": ["chat", "upload", "voice"]});
+text_leaf!(
+    /// A kind of answer that can be accepted.
+    BleedText -> BleedKind,
+    |text| choose(text, "kind", &[(BleedKind::Retrieval.name(), BleedKind::Retrieval)]),
+    {"type": "string", "enum": ["retrieval"]});
 text_leaf!(
     /// An owner as a store names it, or nobody.
     OwnerText -> AcceptedOwner, accept::read_owner, {"type": "string", "minLength": 1});

@@ -3,7 +3,7 @@
 //!
 //! To add one: a row here, and a scenario beside it if it needs a workload that none has.
 
-use crate::model::{Code, Pattern, Trait};
+use crate::model::{BleedKind, Code, Pattern, Trait};
 use crate::score::RootsPer;
 
 use workload::{
@@ -31,6 +31,8 @@ pub(super) struct Row {
     pub scenario: Workload,
     /// What each wrong record should be called, one of these; empty where nothing is wrong.
     pub codes: &'static [Code],
+    /// How each text came into an answer that should not hold it.
+    pub kind: Option<BleedKind>,
     /// What wrong records have in common.
     pub roots: RootsPer,
     /// The hint at the cause that should be given.
@@ -60,6 +62,7 @@ const fn fault(
         quirks: &[],
         scenario,
         codes,
+        kind: None,
         roots: RootsPer::Session,
         pattern: None,
         exit: 1,
@@ -80,6 +83,11 @@ const fn log_fault(name: &'static str, faults: &'static [&'static str]) -> Row {
 impl Row {
     const fn roots(mut self, roots: RootsPer) -> Self {
         self.roots = roots;
+        self
+    }
+
+    const fn kind(mut self, kind: BleedKind) -> Self {
+        self.kind = Some(kind);
         self
     }
 
@@ -233,6 +241,7 @@ pub(super) const MATRIX: &[Row] = &[
         GATEWAY,
         &[Code::ResponseBleed],
     )
+    .kind(BleedKind::Transport)
     .roots(RootsPer::Record)
     .pattern(Pattern::Shift),
     fault(
@@ -241,6 +250,7 @@ pub(super) const MATRIX: &[Row] = &[
         VOICE,
         &[Code::ResponseBleed],
     )
+    .kind(BleedKind::Transport)
     .roots(RootsPer::Record),
     fault(
         "global-retrieval",
@@ -248,6 +258,7 @@ pub(super) const MATRIX: &[Row] = &[
         RECALL,
         &[Code::ResponseBleed],
     )
+    .kind(BleedKind::Retrieval)
     .roots(RootsPer::Record),
     fault(
         "shared-cache",
@@ -255,6 +266,7 @@ pub(super) const MATRIX: &[Row] = &[
         RECALL,
         &[Code::ResponseBleed],
     )
+    .kind(BleedKind::Cached)
     .roots(RootsPer::Record),
     fault(
         "shared-agent",
@@ -262,6 +274,7 @@ pub(super) const MATRIX: &[Row] = &[
         RECALL,
         &[Code::ResponseBleed],
     )
+    .kind(BleedKind::Retrieval)
     .roots(RootsPer::Record),
     fault("cold-start", &["cold-start"], CHAT, &[Code::WrongOwner]).pattern(Pattern::Latch),
     fault(

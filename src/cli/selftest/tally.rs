@@ -27,6 +27,9 @@ const PATTERN_RIGHT_PERCENT_MIN: u32 = 95;
 /// Runs of a row after one that lacked its hint: fewer cannot tell whether 95 in 100 bear it.
 const RUNS_AFTER_MISSED_HINT: u32 = 20;
 
+/// Share of a run's findings of which the kind must be told, in hundredths.
+const KIND_TOLD_PERCENT_MIN: u64 = 50;
+
 /// A row before its first run.
 pub(super) fn begin(row: &Row, wanted: Wanted) -> SelfTestRow {
     let counted = row.roots != crate::score::RootsPer::Uncounted;
@@ -97,7 +100,15 @@ pub(super) fn add(of: &Row, row: &mut SelfTestRow, trial: &Trial) {
     row.found += trial.score.found;
     row.missed += count(trial.score.missed.len());
     row.extra += count(trial.score.extra.len());
-    row.miscoded += count(trial.score.miscoded.len());
+    row.miscoded += count(trial.score.miscoded.len()) + trial.kinds[1];
+    let told = trial.kinds[0] * 100 >= trial.roots_found * KIND_TOLD_PERCENT_MIN;
+    if of.kind.is_some() && !told {
+        row.reasons.push(format!(
+            "run {}: the kind of {} findings of {} was told",
+            trial.report.run_id, trial.kinds[0], trial.roots_found
+        ));
+        row.exit_right = row.exit_right.saturating_sub(1);
+    }
     if let (Some(found), Some(injected), Some(more)) = (
         row.roots_found.as_mut(),
         row.roots_injected.as_mut(),

@@ -15,7 +15,9 @@ use tokio::process::Command;
 use crate::cli::exit::Exit;
 use crate::cli::lab_child::TRUTH_FILE;
 use crate::ledger::LedgerReader;
-use crate::model::{Code, Finding, InconclusiveReason, Outcome, Pattern, SessionIx, Trait};
+use crate::model::{
+    BleedKind, Code, Finding, InconclusiveReason, Outcome, Pattern, SessionIx, Trait,
+};
 use crate::report::{self, Report};
 use crate::score::{self, Score, TruthLine};
 
@@ -48,6 +50,8 @@ pub(super) struct Trial {
     pub pattern: Option<Pattern>,
     /// Was a hint at a race given?
     pub hints_at_race: bool,
+    /// Findings whose kind is the right one, and those whose kind is another one.
+    pub kinds: [u64; 2],
     /// Findings that are called neither of what the row allows.
     pub other_codes: Vec<Code>,
 }
@@ -147,8 +151,10 @@ fn scored(row: &Row, report: Report, exit: Option<u8>) -> anyhow::Result<Trial> 
     other_codes.retain(|code| !row.codes.contains(code));
     other_codes.sort_unstable();
     other_codes.dedup();
+    let kinds = kinds(row, claims());
     let run = report.run_id;
     Ok(Trial {
+        kinds,
         affected: score::affected(&truth, run),
         score: score::score(&findings, &truth, run),
         roots_found: u64::try_from(claims().count()).unwrap_or(u64::MAX),
@@ -163,6 +169,18 @@ fn scored(row: &Row, report: Report, exit: Option<u8>) -> anyhow::Result<Trial> 
         exit,
         report,
     })
+}
+
+/// How many findings are of the kind that they should be, and of another one. One whose kind nothing
+/// tells is neither.
+fn kinds<'a>(row: &Row, claims: impl Iterator<Item = &'a Finding>) -> [u64; 2] {
+    let mut kinds = [0; 2];
+    for kind in claims.filter_map(|finding| finding.kind) {
+        if kind != BleedKind::Untold {
+            kinds[usize::from(Some(kind) != row.kind)] += 1;
+        }
+    }
+    kinds
 }
 
 /// The turns whose answer the tester did not read to its end, by session and canary item.
@@ -199,6 +217,7 @@ impl Trial {
     pub(super) fn is_to_repeat(&self, row: &Row) -> bool {
         let erred = !self.score.extra.is_empty()
             || !self.score.miscoded.is_empty()
+            || self.kinds[1] > 0
             || !self.other_codes.is_empty();
         let undecided = self.exit == Some(Exit::Inconclusive.code());
         let for_nothing = row.exit != Exit::Inconclusive.code() || self.machine_was_busy();
@@ -210,7 +229,7 @@ impl Trial {
         let roots = self
             .roots_injected
             .is_none_or(|roots| roots == self.roots_found);
-        let named = self.score.is_full() && self.other_codes.is_empty();
+        let named = self.score.is_full() && self.other_codes.is_empty() && self.kinds[1] == 0;
         let hinted = match row.pattern {
             Some(_) => self.pattern == row.pattern,
             None => !self.hints_at_race,

@@ -8,7 +8,7 @@ use super::super::draft::{Answer, Group};
 use super::super::evidence::Evidence;
 use super::super::owner::Owner;
 use super::super::reading::Record;
-use super::super::{Draft, wording};
+use super::super::{Draft, bleed, wording};
 use super::Check;
 
 #[derive(Debug)]
@@ -28,7 +28,14 @@ impl Check for ResponseBleed {
          are delivered to the wrong connection, a cache that is keyed without the user, and a \
          search through everybody's memories; the last happens without any load too. The \
          answer's own bytes are the proof. That the answer lacks the asking user's canary \
-         proves nothing and is not looked at."
+         proves nothing and is not looked at. The finding's kind says how the text came there, as \
+         far as the operations of both tell, and what that rests on. Transport: the answer to the \
+         sender's operation, which the sender never had. Retrieval: looked up, for the sender had \
+         the own answer, and this one quotes it beside the asking user's word, or held it before \
+         it was an answer to the same words, or it is a document's. Cached: shown to three or more \
+         users who asked in the same words, and to none before its sender was answered so. \
+         Streamed: on a socket beside the own answer. Untold: none of these. Retrieval over one \
+         channel can be accepted, where a memory is meant to be shared; no other kind can."
     }
 
     fn check(&self, evidence: &Evidence<'_>) -> Vec<Draft> {
@@ -82,7 +89,9 @@ fn draft(evidence: &Evidence<'_>, record: &Record<'_>, asker: UserIx, foreign: C
     draft.other = asked_by(evidence, record, asker);
     draft.answer = answer(record, asker).filter(|_| draft.other.is_none());
     // Beside the right answer it is a quotation, not another answer in its place.
-    draft.explained |= record.users().any(|user| user == asker);
+    let beside_own = record.users().any(|user| user == asker);
+    draft.explained |= beside_own;
+    draft.trail = Some(bleed::trail(evidence, foreign, beside_own));
     draft
 }
 

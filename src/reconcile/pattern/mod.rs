@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::limits::CAPSULES_PER_CODE_MAX;
-use crate::model::{Code, Hint, Micros, OpId, OpKind, Trait, UserIx};
+use crate::model::{Code, Hint, Micros, OpId, OpKind, OpRow, Trait, UserIx};
 
 use super::draft::Draft;
 
@@ -50,6 +50,9 @@ pub trait Surroundings {
     /// number there: the client's name for the session, or the one that the answer gave it.
     fn answered(&mut self, user: UserIx, session: &str, seq: u16) -> Option<OpId>;
 
+    /// An operation by its id.
+    fn op(&mut self, op: OpId) -> Option<OpRow>;
+
     /// How many users the run has.
     fn users(&mut self) -> u32;
 
@@ -80,6 +83,10 @@ impl Surroundings for NoSurroundings {
     }
 
     fn answered(&mut self, _user: UserIx, _session: &str, _seq: u16) -> Option<OpId> {
+        None
+    }
+
+    fn op(&mut self, _op: OpId) -> Option<OpRow> {
         None
     }
 

@@ -104,6 +104,9 @@ fn capsule(
         let other = rest.iter().find(|op| op.user != first.user);
         fields.extend(other.map(|other| beside(first, other)));
     }
+    if let Some(kind) = finding.kind {
+        fields.push(("kind", kind.to_string()));
+    }
     fields.push(("because", finding.because.clone()));
     if finding.explains > 0 {
         fields.push(("explains", count_of(finding.explains, "further record")));

@@ -191,10 +191,13 @@ fn entry(accepted: &Accepted) -> String {
     let channel = accepted
         .channel
         .map_or(String::new(), |kind| format!(" {kind}"));
+    let kind = accepted
+        .kind
+        .map_or(String::new(), |kind| format!(" {kind}"));
     let owner = accepted.owner.as_deref();
     let owner = owner.map_or(String::new(), |owner| format!(" owner {owner}"));
     format!(
-        "{}{channel}{owner}: {state}: {}",
+        "{}{kind}{channel}{owner}: {state}: {}",
         accepted.code, accepted.reason
     )
 }
