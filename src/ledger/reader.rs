@@ -18,6 +18,20 @@ use crate::model::{
 
 /// Note of the ledger's own: how many events contradicted earlier ones.
 const CONFLICTS_KEY: &str = "ledger_conflicts";
+/// Ids of the sightings that belong to some users, in no order, some more than once.
+const SIGHTINGS_OF_USERS: &str = "SELECT sighting_id FROM canaries \
+        WHERE user_ix >= ?1 AND user_ix < ?2 \
+    UNION ALL SELECT sighting_id FROM sightings \
+        WHERE canary_users = 0 AND bucket IS NOT NULL AND control = 0 \
+        AND bucket >= ?1 AND bucket < ?2 \
+    UNION ALL SELECT n.sighting_id FROM server_sessions AS v CROSS JOIN sightings AS n \
+        ON n.canary_users = 0 AND n.bucket IS NULL AND n.control = 0 \
+        AND n.session = v.name \
+        WHERE v.user_ix >= ?1 AND v.user_ix < ?2 \
+    UNION ALL SELECT n.sighting_id FROM sightings AS n \
+        WHERE n.canary_users = 0 AND n.bucket IS NULL AND n.control = 0 \
+        AND n.owner_ix >= ?1 AND n.owner_ix < ?2 \
+        AND NOT EXISTS (SELECT 1 FROM server_sessions AS v WHERE v.name = n.session)";
 /// How long a read waits for a lock that another process holds.
 const BUSY_WAIT: Duration = Duration::from_secs(10);
 
@@ -142,6 +156,9 @@ impl LedgerReader {
     /// All operations that some users sent, by user, session and place in the session. Of a
     /// session in which two users send, each has their own.
     ///
+    /// The plus keeps `user_ix` from being looked up: for that an index of all operations would be
+    /// made at each call.
+    ///
     /// # Errors
     /// The file cannot be read.
     pub fn ops_of_users(&self, users: Range<u32>) -> Result<Vec<OpRow>, LedgerError> {
@@ -149,7 +166,7 @@ impl LedgerReader {
             &format!(
                 "SELECT {OP_COLUMNS} FROM sessions AS u CROSS JOIN ops AS o \
                  ON o.op_id BETWEEN u.session_ix << 16 AND u.session_ix << 16 | 65535 \
-                 AND o.user_ix = u.user_ix \
+                 AND +o.user_ix = u.user_ix \
                  WHERE u.user_ix >= ?1 AND u.user_ix < ?2 \
                  ORDER BY u.user_ix, o.op_id"
             ),
@@ -187,28 +204,24 @@ impl LedgerReader {
     /// # Errors
     /// The file cannot be read.
     pub fn sightings_of_users(&self, users: Range<u32>) -> Result<Vec<Sighting>, LedgerError> {
-        self.all(
-            &format!(
-                "SELECT {SIGHTING_COLUMNS} FROM ( \
-                    SELECT sighting_id FROM canaries WHERE user_ix >= ?1 AND user_ix < ?2 \
-                    UNION SELECT sighting_id FROM sightings \
-                        WHERE canary_users = 0 AND bucket IS NOT NULL AND control = 0 \
-                        AND bucket >= ?1 AND bucket < ?2 \
-                    UNION SELECT n.sighting_id FROM server_sessions AS v CROSS JOIN sightings AS n \
-                        ON n.canary_users = 0 AND n.bucket IS NULL AND n.control = 0 \
-                        AND n.session = v.name \
-                        WHERE v.user_ix >= ?1 AND v.user_ix < ?2 \
-                    UNION SELECT n.sighting_id FROM sightings AS n \
-                        WHERE n.canary_users = 0 AND n.bucket IS NULL AND n.control = 0 \
-                        AND n.owner_ix >= ?1 AND n.owner_ix < ?2 \
-                        AND NOT EXISTS ( \
-                            SELECT 1 FROM server_sessions AS v WHERE v.name = n.session) \
-                 ) AS mine CROSS JOIN sightings AS s ON s.sighting_id = mine.sighting_id \
-                 ORDER BY s.sighting_id"
-            ),
-            [users.start, users.end],
-            rows::sighting,
-        )
+        let users = [users.start, users.end];
+        let mut ids: Vec<i64> = self.all(SIGHTINGS_OF_USERS, users, number)?;
+        ids.sort_unstable();
+        ids.dedup();
+        let mut sightings = Vec::with_capacity(ids.len());
+        let run_of_rows = format!(
+            "SELECT {SIGHTING_COLUMNS} FROM sightings AS s \
+             WHERE s.sighting_id BETWEEN ?1 AND ?2 ORDER BY s.sighting_id"
+        );
+        // What was read of one session stands together.
+        for run in ids.chunk_by(|id, next| next.checked_sub(*id) == Some(1)) {
+            let (Some(first), Some(last)) = (run.first(), run.last()) else {
+                continue;
+            };
+            let take = &mut |sighting| sightings.push(sighting);
+            self.each(&run_of_rows, [first, last], rows::sighting, take)?;
+        }
+        Ok(sightings)
     }
 
     /// Sightings that belong to no user, without those of the control.
