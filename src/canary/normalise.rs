@@ -9,6 +9,8 @@ use unicode_normalization::UnicodeNormalization;
 
 /// Longest HTML entity that is looked for, in bytes: `&` to `;`, both included.
 const ENTITY_BYTES_MAX: usize = 10;
+/// Bytes of a text that are looked at together.
+const PIECE_BYTES: usize = 32;
 
 pub(super) fn normalise(text: &str) -> String {
     let unescaped = unescape(text);
@@ -36,16 +38,42 @@ fn blanks_folded(text: &str) -> String {
 /// The same for ASCII, in lower case: most texts are of this kind, and reading a
 /// store spends much of its time here.
 fn ascii_folded(text: &str) -> String {
-    let is_blank = |c: char| matches!(c, ' ' | '\t'..='\r');
     let mut folded = String::with_capacity(text.len());
-    for word in text.split(is_blank).filter(|word| !word.is_empty()) {
-        if !folded.is_empty() {
-            folded.push(' ');
+    let mut rest = text;
+    while !rest.is_empty() {
+        // Every place of an ASCII text is one between characters.
+        let (piece, behind) = rest.split_at(rest.len().min(PIECE_BYTES));
+        rest = behind;
+        let after_blank = folded.is_empty() || folded.ends_with(' ');
+        if is_folded(piece.as_bytes()) && !(after_blank && piece.starts_with(' ')) {
+            folded.push_str(piece);
+            continue;
         }
-        folded.push_str(word);
+        for character in piece.chars() {
+            if !matches!(character, ' ' | '\t'..='\r') {
+                folded.push(character);
+            } else if !folded.is_empty() && !folded.ends_with(' ') {
+                folded.push(' ');
+            }
+        }
+    }
+    if folded.ends_with(' ') {
+        folded.pop();
     }
     folded.make_ascii_lowercase();
     folded
+}
+
+/// Are the only blanks of a piece single spaces? Without a way out of the loops they run over many
+/// bytes at once.
+fn is_folded(piece: &[u8]) -> bool {
+    let is_control = |byte: &u8| matches!(byte, b'\t'..=b'\r');
+    let has_control = piece.iter().fold(false, |found, b| found | is_control(b));
+    let behind = piece.get(1..).unwrap_or_default();
+    let are_spaces = |(first, second): (&u8, &u8)| *first == b' ' && *second == b' ';
+    let pairs = piece.iter().zip(behind);
+    let has_two = pairs.fold(false, |found, pair| found | are_spaces(pair));
+    !has_control && !has_two
 }
 
 /// Characters that take no room on a screen: zero-width, soft hyphen, marks of direction, variant

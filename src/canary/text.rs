@@ -16,6 +16,10 @@ const LETTERS: u32 = 40;
 const _: () = assert!(MAGIC.len() + LETTERS as usize == CANARY_LETTERS);
 const CONSONANTS: &[u8; 16] = b"bdfghjklmnprstvz";
 const VOWELS: &[u8; 4] = b"aiou";
+const CONSONANT_VALUES: [u8; 256] = values_of(CONSONANTS);
+const VOWEL_VALUES: [u8; 256] = values_of(VOWELS);
+/// Stands for bytes that are in no alphabet.
+const NO_VALUE: u8 = u8::MAX;
 /// Spellings of one identity.
 const SALTS: u128 = 4;
 const PAYLOAD_BITS: u32 = 96;
@@ -48,6 +52,8 @@ pub(super) fn plant(id: CanaryId, trigger_words: &[String]) -> String {
 /// All canaries of a normalised text, in the order in which they stand there.
 pub(super) fn scan(normalised: &str) -> impl Iterator<Item = Found> {
     let mut corrections_left = CORRECTIONS_PER_TEXT_MAX;
+    // Most texts carry one canary twice, and a check costs two hashes.
+    let mut last: Option<(u128, CanaryId)> = None;
     // `q` is rare in prose and searched for a machine word at a time.
     normalised.match_indices('q').filter_map(move |(q_ix, _)| {
         let start = (q_ix + 1).checked_sub(MAGIC.len())?;
@@ -56,7 +62,10 @@ pub(super) fn scan(normalised: &str) -> impl Iterator<Item = Found> {
         }
         let behind = &normalised[q_ix + 1..];
         let spelled = Spelled::read(behind)?;
-        let (id, exactness) = if let Some(id) = spelled.exact() {
+        let is_last = |(bits, _): &(u128, CanaryId)| spelled.is_whole() && *bits == spelled.bits;
+        let known = last.filter(is_last).map(|(_, id)| id);
+        let (id, exactness) = if let Some(id) = known.or_else(|| spelled.exact()) {
+            last = Some((spelled.bits, id));
             (id, Exactness::Exact)
         } else {
             corrections_left = corrections_left.checked_sub(1)?;
@@ -110,11 +119,15 @@ impl Spelled {
         let (mut bits, mut bad_place) = (0, None);
         for place in 0..LETTERS {
             let (_, letter) = letters.next()?;
-            match value_of(place, letter) {
-                Some(value) => bits |= value << shift(place),
-                None if bad_place.is_none() => bad_place = Some(place),
+            let value = match value_of(place, letter) {
+                Some(value) => value,
+                None if bad_place.is_none() => {
+                    bad_place = Some(place);
+                    0
+                }
                 None => return None,
-            }
+            };
+            bits = (bits << bit_count(place)) | value;
         }
         Some(Self {
             bits,
@@ -123,11 +136,13 @@ impl Spelled {
         })
     }
 
+    /// Are all letters of the alphabet of their place?
+    fn is_whole(&self) -> bool {
+        self.bad_place.is_none()
+    }
+
     fn exact(&self) -> Option<CanaryId> {
-        match self.bad_place {
-            Some(_) => None,
-            None => decode(self.bits),
-        }
+        self.is_whole().then(|| decode(self.bits)).flatten()
     }
 
     /// The identity if exactly one change of one letter gives a canary whose check holds. At most
@@ -221,9 +236,27 @@ fn spell(bits: u128) -> String {
 }
 
 fn value_of(place: u32, letter: char) -> Option<u128> {
-    let letter = u8::try_from(letter).ok()?;
-    let ix = alphabet(place).iter().position(|known| *known == letter)?;
-    u128::try_from(ix).ok()
+    let values = match place % 5 {
+        1 | 3 => &VOWEL_VALUES,
+        _ => &CONSONANT_VALUES,
+    };
+    let value = values[usize::from(u8::try_from(letter).ok()?)];
+    (value != NO_VALUE).then(|| u128::from(value))
+}
+
+/// The value of each byte: its place in an alphabet.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "`try_from` cannot be called for a constant, and an alphabet has at most 16 letters"
+)]
+const fn values_of(alphabet: &[u8]) -> [u8; 256] {
+    let mut values = [NO_VALUE; 256];
+    let mut value = 0;
+    while value < alphabet.len() {
+        values[alphabet[value] as usize] = value as u8;
+        value += 1;
+    }
+    values
 }
 
 /// The letters that may stand at a place: consonant, vowel, consonant, vowel, consonant.
@@ -235,9 +268,13 @@ fn alphabet(place: u32) -> &'static [u8] {
 }
 
 fn value_count(place: u32) -> u128 {
+    1 << bit_count(place)
+}
+
+fn bit_count(place: u32) -> u32 {
     match place % 5 {
-        1 | 3 => 4,
-        _ => 16,
+        1 | 3 => 2,
+        _ => 4,
     }
 }
 

@@ -1,13 +1,13 @@
 //! Bodies of answers: JSON whatever its content type, one document and no more.
 
-use serde::de::DeserializeOwned;
+use serde::Deserialize;
 
 use super::{DialectError, Reply};
 use crate::model::Role;
 
 /// Reads the one JSON document that a successful reply holds, whatever its content type.
-pub(super) fn document<T: DeserializeOwned>(
-    reply: &Reply<'_>,
+pub(super) fn document<'a, T: Deserialize<'a>>(
+    reply: &Reply<'a>,
     expected: &'static str,
 ) -> Result<T, DialectError> {
     if reply.status != 200 {

@@ -1,5 +1,7 @@
 //! The lists that `v1` and `v2` share: bare arrays of rows with a number, and pages of messages.
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
 
 use super::body::{check_count, document, named, role};
@@ -22,20 +24,29 @@ struct RawSession {
 }
 
 #[derive(Deserialize)]
-struct RawMessages {
-    messages: Vec<RawMessage>,
+struct RawMessages<'a> {
+    #[serde(borrow)]
+    messages: Vec<RawMessage<'a>>,
     total_count: u64,
     row_count: u64,
 }
 
 #[derive(Deserialize)]
-struct RawMessage {
+struct RawMessage<'a> {
     uuid: String,
-    #[serde(default)]
-    role_type: Option<String>,
-    #[serde(default)]
-    role: Option<String>,
+    #[serde(default, borrow)]
+    role_type: Option<Text<'a>>,
+    #[serde(default, borrow)]
+    role: Option<Text<'a>>,
     content: String,
+}
+
+/// A text that stays where it is in the page, if it can: an `Option` of a plain `Cow` never does.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+fn text_of<'t>(text: Option<&'t Text<'_>>) -> Option<&'t str> {
+    text.map(|text| text.0.as_ref())
 }
 
 #[derive(Deserialize)]
@@ -75,11 +86,11 @@ pub(super) fn read_sessions(reply: &Reply<'_>) -> Result<ListPage<SessionRecord>
 }
 
 pub(super) fn read_messages(reply: &Reply<'_>) -> Result<MessagePage, DialectError> {
-    let page: RawMessages = document(reply, MESSAGES)?;
+    let page: RawMessages<'_> = document(reply, MESSAGES)?;
     check_count(page.row_count, page.messages.len())?;
     let messages = page.messages.into_iter().map(|raw| MessageRecord {
         id: raw.uuid,
-        role: role(raw.role_type.as_deref(), raw.role.as_deref()),
+        role: role(text_of(raw.role_type.as_ref()), text_of(raw.role.as_ref())),
         owner: None,
         body: raw.content,
     });

@@ -83,7 +83,8 @@ impl RunId {
     /// Reads a session name of any run; `None` if the text is not exactly one.
     pub fn parse_session_name(name: &str) -> Option<(Self, UserIx, SessionIx)> {
         let (run, rest) = Self::split_run(name)?;
-        let (user, session) = rest.strip_prefix('u')?.split_once("-s")?;
+        let (user, session) = rest.strip_prefix('u')?.split_once('-')?;
+        let session = session.strip_prefix('s')?;
         let user = UserIx::new(decimal(user)?).ok()?;
         let session = SessionIx::new(decimal(session)?).ok()?;
         Some((run, user, session))
