@@ -137,13 +137,14 @@ impl Evidence<'_> {
             .iter()
             .flat_map(|record| record.canaries.iter().copied())
             .filter(|canary| self.has(canary.user) && canary.kind != CanaryKind::Control)
+            .filter(|canary| {
+                self.op_of(*canary)
+                    .is_none_or(|op| op.outcome() == Outcome::Unsent)
+            })
             .collect();
         seen.sort_unstable();
         seen.dedup();
-        count(seen.into_iter().filter(|canary| {
-            self.op_of(*canary)
-                .is_none_or(|op| op.outcome() == Outcome::Unsent)
-        }))
+        count(seen)
     }
 
     /// The sessions of which this record shows something to somebody else.

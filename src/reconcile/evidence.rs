@@ -2,7 +2,7 @@
 //! session is.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::{Bound, Range};
+use std::ops::Range;
 
 use crate::model::{
     CanaryId, CanaryKind, Likeness, Micros, OpId, OpKind, OpRow, Outcome, RecordType, RunId,
@@ -25,12 +25,12 @@ pub struct Evidence<'a> {
     /// Readings of stored records and answers, in a total order that is a function of them.
     pub(crate) records: Vec<Record<'a>>,
     users: Range<u32>,
-    /// Operations by session and first canary item.
-    items: BTreeMap<(SessionIx, u16), &'a OpRow>,
+    /// Operations by session and first canary item, sorted; each of the two once.
+    items: Vec<((SessionIx, u16), &'a OpRow)>,
     /// Who was given a session by this id, and which.
     claims: BTreeMap<&'a str, BTreeSet<(UserIx, SessionIx)>>,
     /// Stored records with each of their canaries, exact or corrected: places in `records`, sorted.
-    places: Vec<(CanaryId, usize)>,
+    places: Vec<(CanaryKey, usize)>,
     /// What of which user is stored under two or more owners in one place.
     splits: Splits<'a>,
     /// Hash of the question that carries no canary.
@@ -88,7 +88,7 @@ impl<'a> Evidence<'a> {
             ops: ops.iter().map(|op| (op.invocation.op, op)).collect(),
             sessions: BTreeMap::new(),
             records: read_records(context, sightings),
-            items: BTreeMap::new(),
+            items: items(ops),
             claims: BTreeMap::new(),
             places: Vec::new(),
             splits: Splits::new(),
@@ -97,7 +97,12 @@ impl<'a> Evidence<'a> {
         for op in ops {
             evidence.add_op(op);
         }
-        evidence.places = places(&evidence.records);
+        let mut records = std::mem::take(&mut evidence.records);
+        for record in &mut records {
+            record.sent_here = evidence.sent_here(record);
+        }
+        evidence.places = places(&records);
+        evidence.records = records;
         evidence.splits = identity::splits(&evidence);
         evidence
     }
@@ -117,14 +122,11 @@ impl<'a> Evidence<'a> {
 
     /// The operation that planted a canary, if the ledger has it.
     pub(crate) fn op_of(&self, canary: CanaryId) -> Option<&'a OpRow> {
-        let from = (canary.session, 0);
-        let to = (canary.session, canary.item);
-        let (_, op) = self
-            .items
-            .range((Bound::Included(from), Bound::Included(to)))
-            .next_back()?;
+        let place = (canary.session, canary.item);
+        let behind = self.items.partition_point(|(first, _)| *first <= place);
+        let ((session, _), op) = self.items.get(behind.checked_sub(1)?)?;
         let owned = op.invocation.user == canary.user && op.has_item(canary.item);
-        owned.then_some(*op)
+        (owned && *session == canary.session).then_some(*op)
     }
 
     /// The id of the operation that planted a canary; a turn's can be told without the ledger.
@@ -139,11 +141,26 @@ impl<'a> Evidence<'a> {
 
     /// The stored records that hold a canary, exact or corrected.
     pub(crate) fn stored(&self, canary: CanaryId) -> impl Iterator<Item = &Record<'a>> + '_ {
-        let from = self.places.partition_point(|(held, _)| *held < canary);
-        let places = self.places.iter().skip(from);
+        let key = key_of(canary);
+        let from = self.places.partition_point(|(held, _)| *held < key);
+        let places = self.places.get(from..).unwrap_or_default();
         places
-            .take_while(move |(held, _)| *held == canary)
+            .iter()
+            .take_while(move |(held, _)| *held == key)
             .filter_map(|(_, place)| self.records.get(*place))
+    }
+
+    /// The stored records that hold the same canary as another one, exact or corrected: those of
+    /// each such canary together, in the order of the records.
+    pub(crate) fn sharing(&self) -> impl Iterator<Item = Vec<&Record<'a>>> + '_ {
+        let same_canary = |a: &(CanaryKey, usize), b: &(CanaryKey, usize)| a.0 == b.0;
+        let shared = self.places.chunk_by(same_canary);
+        shared.filter(|places| places.len() > 1).map(|places| {
+            let mut places: Vec<usize> = places.iter().map(|(_, place)| *place).collect();
+            places.dedup();
+            let records = places.into_iter();
+            records.filter_map(|at| self.records.get(at)).collect()
+        })
     }
 
     /// The canaries of an operation, in item order.
@@ -201,6 +218,16 @@ impl<'a> Evidence<'a> {
         let server_named = member.server_named || info.members.len() > 1;
         let names_known = !server_named || (answered && !member.server_names.is_empty());
         names_known.then_some(false)
+    }
+
+    /// The same of a message and its first canary.
+    fn sent_here(&self, record: &Record<'_>) -> Option<bool> {
+        let sighting = record.sighting;
+        if sighting.record_type != RecordType::Message {
+            return None;
+        }
+        let canary = record.canaries.first()?;
+        self.sent_in(*canary, sighting.session.as_deref()?)
     }
 
     /// Does this user send in a session? Whoever does may own it, if another founded it.
@@ -328,9 +355,6 @@ impl<'a> Evidence<'a> {
     fn add_op(&mut self, op: &'a OpRow) {
         let invocation = &op.invocation;
         let OpId { session, seq } = invocation.op;
-        if invocation.item_count > 0 {
-            self.items.insert((session, invocation.item_first), op);
-        }
         let server_name = op
             .completion
             .as_ref()
@@ -366,16 +390,44 @@ impl<'a> Evidence<'a> {
     }
 }
 
+/// A canary as one number, in the order of canaries: comparing it takes one step.
+type CanaryKey = u128;
+
+fn key_of(canary: CanaryId) -> CanaryKey {
+    let kind: u8 = match canary.kind {
+        CanaryKind::Turn => 0,
+        CanaryKind::Block => 1,
+        CanaryKind::Control => 2,
+    };
+    let mut key = u128::from(canary.run.0);
+    key = (key << 32) | u128::from(canary.user.0);
+    key = (key << 32) | u128::from(canary.session.0);
+    key = (key << 16) | u128::from(canary.item);
+    (key << 8) | u128::from(kind)
+}
+
+/// The operations that sent canaries, by session and first item. Of two with the same the last
+/// counts.
+fn items(ops: &[OpRow]) -> Vec<((SessionIx, u16), &OpRow)> {
+    let sent = ops.iter().filter(|op| op.invocation.item_count > 0);
+    let place = |op: &OpRow| (op.invocation.op.session, op.invocation.item_first);
+    let mut items: Vec<_> = sent.map(|op| (place(op), op)).collect();
+    items.reverse();
+    items.sort_by_key(|(place, _)| *place);
+    items.dedup_by_key(|(place, _)| *place);
+    items
+}
+
 /// The places of stored records, by the canaries in them.
-fn places(records: &[Record<'_>]) -> Vec<(CanaryId, usize)> {
+fn places(records: &[Record<'_>]) -> Vec<(CanaryKey, usize)> {
     let stored = records
         .iter()
         .enumerate()
         .filter(|(_, record)| record.sighting.record_type != RecordType::Answer);
-    let mut places: Vec<(CanaryId, usize)> = stored
+    let mut places: Vec<(CanaryKey, usize)> = stored
         .flat_map(|(place, record)| {
             let canaries = record.sighting.canaries.iter();
-            canaries.map(move |seen| (seen.id, place))
+            canaries.map(move |seen| (key_of(seen.id), place))
         })
         .collect();
     places.sort_unstable();

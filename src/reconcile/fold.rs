@@ -67,7 +67,12 @@ pub(crate) fn tally(evidence: &Evidence<'_>) -> Tallies {
     let mut tallies = Tallies::default();
     let mut users: BTreeMap<(OpKind, StandIn), BTreeSet<u32>> = BTreeMap::new();
     let mut sharers: BTreeMap<&str, BTreeSet<u32>> = BTreeMap::new();
-    for record in evidence.records.iter().filter(|record| record.newest) {
+    // Messages are no units: they tell only who shares a stand-in.
+    let told = evidence.records.iter().filter(|record| {
+        let is_message = record.sighting.record_type == RecordType::Message;
+        record.newest && (!is_message || matches!(record.owner, Owner::Placeholder(_)))
+    });
+    for record in told {
         for (user, session) in senders(evidence, record) {
             if let Owner::Placeholder(name) = record.owner {
                 sharers.entry(name).or_default().insert(user.0);

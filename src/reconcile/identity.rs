@@ -25,17 +25,41 @@ pub(crate) type Splits<'a> = BTreeSet<Part<'a>>;
 /// session.
 pub(crate) fn splits<'a>(evidence: &Evidence<'a>) -> Splits<'a> {
     let mut owners: BTreeMap<Part<'a>, BTreeSet<Owner<'a>>> = BTreeMap::new();
-    for record in evidence.records.iter().filter(|record| record.proved()) {
-        let part = record.canaries.first().and_then(|canary| {
-            let own = |owner| matches!(owner, Owner::User(_) | Owner::Placeholder(_));
-            part(evidence, record, *canary).filter(|_| own(record.owner))
-        });
-        if let Some(part) = part {
+    let parts = || {
+        let proved = evidence.records.iter().filter(|record| record.proved());
+        proved.filter_map(|record| Some((record, *record.canaries.first()?)))
+    };
+    // Of two owners one is not the sender, and of most sessions there is none.
+    for (record, canary) in parts().filter(|(record, canary)| is_astray(record, *canary)) {
+        if let Some(part) = part(evidence, record, canary) {
             owners.entry(part).or_default().insert(record.owner);
+        }
+    }
+    if owners.is_empty() {
+        return Splits::new();
+    }
+    for (record, canary) in parts().filter(|(record, canary)| is_home(record, *canary)) {
+        let part = part(evidence, record, canary);
+        if let Some(owners) = part.and_then(|part| owners.get_mut(&part)) {
+            owners.insert(record.owner);
         }
     }
     owners.retain(|_, owners| owners.len() > 1);
     owners.into_keys().collect()
+}
+
+/// Is it under the sender of the canary?
+fn is_home(record: &Record<'_>, canary: CanaryId) -> bool {
+    record.owner == Owner::User(canary.user)
+}
+
+/// Is it under another user or a stand-in?
+fn is_astray(record: &Record<'_>, canary: CanaryId) -> bool {
+    match record.owner {
+        Owner::User(owner) => owner != canary.user,
+        Owner::Placeholder(_) => true,
+        Owner::Nobody | Owner::Foreign(_) => false,
+    }
 }
 
 /// The part of a session that a message belongs to by a canary in it.
@@ -51,7 +75,15 @@ pub(crate) fn part<'a>(
         .map_or(listed, |(plain, _)| plain);
     let one_user = record.users().all(|user| user == canary.user);
     let judged = sighting.record_type == RecordType::Message && record.newest && one_user;
-    let at_home = judged && evidence.sent_in(canary, place) == Some(true);
+    let as_listed = place == listed && record.canaries.first() == Some(&canary);
+    let sent_in = || {
+        if as_listed {
+            record.sent_here
+        } else {
+            evidence.sent_in(canary, place)
+        }
+    };
+    let at_home = judged && sent_in() == Some(true);
     at_home.then_some((canary.user, canary.session, place))
 }
 

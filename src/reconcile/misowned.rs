@@ -118,15 +118,9 @@ fn root_of<'a>(
     fits: impl Fn(CanaryId) -> bool,
 ) -> Option<(Root<'a>, CanaryId)> {
     let session = record.sighting.session.as_deref();
-    if record.mixed() {
-        return None;
-    }
-    let canary = record
-        .canaries
-        .iter()
-        .copied()
-        .find(|canary| fits(*canary))?;
-    if !evidence.has(canary.user) {
+    let mut canaries = record.canaries.iter().copied();
+    let canary = canaries.find(|canary| fits(*canary))?;
+    if !evidence.has(canary.user) || record.mixed() {
         return None;
     }
     if let Some(id) = session {

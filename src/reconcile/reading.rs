@@ -27,6 +27,9 @@ pub(crate) struct Record<'a> {
     pub owner: Owner<'a>,
     /// Exact canaries of this run, sorted.
     pub canaries: Vec<CanaryId>,
+    /// Is its session the one that its first canary was sent in? As [`super::Evidence`] tells,
+    /// once for all checks; `None` where nobody can tell, or it is no message.
+    pub sent_here: Option<bool>,
 }
 
 impl Record<'_> {
@@ -58,11 +61,11 @@ pub(crate) fn read_records<'a>(
     context: &Context<'_>,
     sightings: impl Iterator<Item = &'a Sighting>,
 ) -> Vec<Record<'a>> {
-    let mut sightings: Vec<&Sighting> = sightings.collect();
-    sightings.sort_by(|a, b| order(a, b));
-    sightings.dedup();
+    let mut sightings: Vec<(IdStart, &Sighting)> = sightings.map(|s| (id_start(s), s)).collect();
+    sightings.sort_by(|(start_a, a), (start_b, b)| start_a.cmp(start_b).then_with(|| order(a, b)));
+    sightings.dedup_by_key(|(_, sighting)| *sighting);
     let mut records: Vec<Record<'a>> = Vec::with_capacity(sightings.len());
-    for sighting in sightings {
+    for (_, sighting) in sightings {
         match records.last_mut() {
             Some(last) if same_state(last.sighting, sighting) => {
                 last.reads = last.reads.saturating_add(sighting.reads);
@@ -77,6 +80,7 @@ pub(crate) fn read_records<'a>(
                 last_scan: sighting.scan,
                 owner: owner::classify(context, sighting.owner.as_deref()),
                 canaries: exact_canaries(context.run, sighting),
+                sent_here: None,
             }),
         }
     }
@@ -106,6 +110,20 @@ fn exact_canaries(run: RunId, sighting: &Sighting) -> Vec<CanaryId> {
 
 fn id_key(sighting: &Sighting) -> (RecordType, &str) {
     (sighting.record_type, &sighting.record_id)
+}
+
+/// The type of a record and the first bytes of its id.
+type IdStart = (RecordType, [u8; 16]);
+
+/// What tells most records apart, and orders them as their whole ids do: an id that ends early
+/// sorts before all that go on, as does the zero that is put in its place, and where two are
+/// equal the ids decide.
+fn id_start(sighting: &Sighting) -> IdStart {
+    let mut start = [0; 16];
+    for (to, from) in start.iter_mut().zip(sighting.record_id.bytes()) {
+        *to = from;
+    }
+    (sighting.record_type, start)
 }
 
 fn same_state(a: &Sighting, b: &Sighting) -> bool {

@@ -66,7 +66,7 @@ enum OpKey {
 }
 
 /// Where copies of one text may stand.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Place<'r> {
     record_type: RecordType,
     /// The session; for a fact, its owner.
@@ -84,41 +84,46 @@ struct Extras<'e, 'a> {
     verbatim: bool,
 }
 
+/// The places with several records.
 fn by_place<'e, 'a>(evidence: &'e Evidence<'a>) -> Groups<'e, 'a, Place<'e>> {
     let mut places: Groups<'e, 'a, Place<'e>> = BTreeMap::new();
-    let stored = evidence.records.iter().filter(|record| {
-        record.newest
-            && matches!(
-                record.sighting.record_type,
-                RecordType::Message | RecordType::Fact
-            )
-    });
-    for record in stored {
-        let sender = record.users().next();
-        let ours = sender.is_some_and(|sender| evidence.has(sender));
-        if !ours || is_astray(record) || is_derived(record) {
-            continue;
-        }
-        let sighting = record.sighting;
-        let container = match sighting.record_type {
-            RecordType::Fact => sighting.owner.as_deref(),
-            RecordType::Session | RecordType::Message | RecordType::Answer | RecordType::Log => {
-                sighting.session.as_deref()
+    // Records in one place share their canaries, and hardly any share more than a turn's.
+    for records in evidence.sharing() {
+        let standing = records.into_iter().filter_map(|record| {
+            let place = place(evidence, record)?;
+            Some((place, record))
+        });
+        let mut standing: Vec<(Place<'e>, &'e Record<'a>)> = standing.collect();
+        standing.sort_by_key(|(place, _)| *place);
+        for same in standing.chunk_by(|(a, _), (b, _)| a == b) {
+            if let [(place, _), _, ..] = same {
+                // Under each canary that they share the same records stand together.
+                places.entry(*place).or_insert_with(|| Group {
+                    members: same.iter().map(|(_, record)| (*record, None)).collect(),
+                });
             }
-        };
-        let place = Place {
-            record_type: sighting.record_type,
-            container,
-            canaries: &record.canaries,
-            role: sighting.role,
-        };
-        places
-            .entry(place)
-            .or_default()
-            .members
-            .push((record, None));
+        }
     }
     places
+}
+
+/// Where a record stands, if its copies count.
+fn place<'e>(evidence: &Evidence<'_>, record: &'e Record<'_>) -> Option<Place<'e>> {
+    let sighting = record.sighting;
+    let container = match sighting.record_type {
+        RecordType::Fact => sighting.owner.as_deref(),
+        RecordType::Message => sighting.session.as_deref(),
+        RecordType::Session | RecordType::Answer | RecordType::Log => return None,
+    };
+    let sender = record.users().next();
+    let ours = sender.is_some_and(|sender| evidence.has(sender));
+    let counts = record.newest && ours && !is_astray(record) && !is_derived(record);
+    counts.then_some(Place {
+        record_type: sighting.record_type,
+        container,
+        canaries: &record.canaries,
+        role: sighting.role,
+    })
 }
 
 /// Is it a fact that quotes a turn? The store's model wrote it, and may write it as often as it

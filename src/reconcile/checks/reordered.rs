@@ -1,7 +1,5 @@
 //! `reordered`: turns of one session stored in another order than they were sent.
 
-use std::collections::BTreeMap;
-
 use crate::model::{CanaryId, Code, Micros, OpId, OpRow, Outcome, RecordType, Role, UserIx};
 
 use super::super::draft::Group;
@@ -35,14 +33,21 @@ impl Check for Reordered {
     }
 
     fn check(&self, evidence: &Evidence<'_>) -> Vec<Draft> {
-        let mut places: BTreeMap<Place<'_>, Vec<Turn<'_, '_>>> = BTreeMap::new();
         let turns = evidence.records.iter().filter_map(|r| turn(evidence, r));
+        let mut turns: Vec<_> = turns.collect();
+        turns.sort_by_key(|(place, _)| *place);
+        let mut places: Vec<(UserIx, Vec<Turn<'_, '_>>)> = Vec::new();
+        let mut last = None;
         for (place, turn) in turns {
-            places.entry(place).or_default().push(turn);
+            match places.last_mut() {
+                Some((_, turns)) if last == Some(place) => turns.push(turn),
+                Some(_) | None => places.push((place.0, vec![turn])),
+            }
+            last = Some(place);
         }
         places
             .into_iter()
-            .filter_map(|((sender, ..), turns)| draft(evidence, sender, first_copies(turns)))
+            .filter_map(|(sender, turns)| draft(evidence, sender, first_copies(turns)))
             .collect()
     }
 }
@@ -81,7 +86,7 @@ fn turn<'e, 'a>(
     let completed = op.completion.as_ref()?.completed;
     let in_order = op.outcome() == Outcome::Ok
         && record.owner == Owner::User(canary.user)
-        && evidence.sent_in(canary, session) == Some(true)
+        && record.sent_here == Some(true)
         && late::late_records(evidence, op).is_empty();
     let invocation = &op.invocation;
     let place = (

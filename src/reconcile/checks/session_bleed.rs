@@ -56,7 +56,7 @@ fn stray<'e>(evidence: &Evidence<'_>, record: &Record<'e>) -> Option<(CanaryId, 
         && record.users().all(|user| user == canary.user)
         // A text that holds canaries of more than one of the user's turns is a quotation.
         && record.canaries.len() == 1;
-    (judged && evidence.sent_in(canary, session) == Some(false)).then_some((canary, session))
+    (judged && record.sent_here == Some(false)).then_some((canary, session))
 }
 
 /// The user's words prove it, and explain the answer beside them. Words without a role may be a
