@@ -91,8 +91,7 @@ pub(super) async fn carry_out(
     let rest = traces(&store, &cleaned).await;
     faults.extend(store.delete_sessions(&rest).await);
     tokio::time::sleep(LATE_WRITES).await;
-    let mut left = traces(&store, &cleaned).await;
-    left.faults.extend(faults);
+    let left = traces(&store, &cleaned).await.after_deletion(faults);
     tell(&listing(&cleaned, &store, &left, "is left"))?;
     ledger.finish()?;
     Ok(verdict(&cleaned, &store, &left))

@@ -55,6 +55,16 @@ impl Traces {
             && self.facts_of_users == 0
     }
 
+    /// What is left after a deletion, and what went wrong with that. Where the store was read whole
+    /// and nothing is left, it does not matter what a deletion was answered with.
+    #[must_use]
+    pub fn after_deletion(mut self, faults: Vec<StoreError>) -> Self {
+        if !self.is_empty() || !self.faults.is_empty() {
+            self.faults.extend(faults);
+        }
+        self
+    }
+
     /// Is there nothing that could be deleted?
     pub fn is_deletable_empty(&self) -> bool {
         self.users.is_empty() && self.sessions_of_users.is_empty() && self.sessions.is_empty()
@@ -318,6 +328,25 @@ mod tests {
             role,
             owner: None,
             body: run.map_or_else(|| "good morning".to_owned(), canary),
+        }
+    }
+
+    #[test]
+    fn a_deletion_that_errs_counts_only_where_something_may_be_left() {
+        let fault = || StoreError::Repeats {
+            what: "the sessions".to_owned(),
+        };
+        let unread = Traces {
+            faults: vec![fault()],
+            ..Traces::default()
+        };
+        let left = Traces {
+            sessions: vec!["one".to_owned()],
+            ..Traces::default()
+        };
+        for (traces, faults) in [(Traces::default(), 0), (unread, 2), (left, 1)] {
+            let after = traces.after_deletion(vec![fault()]);
+            assert_eq!(after.faults.len(), faults, "{after:?}");
         }
     }
 
