@@ -559,9 +559,16 @@ fn memory_line(prepared: &Prepared) -> String {
     } else {
         "; it lists no facts, so what becomes of uploads cannot be proved"
     };
+    let makes_users = prepared.plan.scenario().memory.create_users;
+    let owners = if store.refuses_unknown_users() && !makes_users {
+        "; it refuses sessions of users that it does not know, so that they have no owner unless \
+         the target makes its users or `memory.create_users` does"
+    } else {
+        ""
+    };
     format!(
         "\nreads back {url}, which speaks {} ({seen}): {reads} requests{or_more} each time, about \
-         {lasts:.1} s at the pace so far, twice or more{facts}",
+         {lasts:.1} s at the pace so far, twice or more{facts}{owners}",
         store.dialect()
     )
 }

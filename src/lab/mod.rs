@@ -198,7 +198,7 @@ pub async fn start(config: LabConfig) -> Result<Lab, LabError> {
     let pages_lost = pages_lost.map_or(0.0, |fault| fault.rate);
     let quirks = Quirks(config.quirks);
     let store = Store::new(Arc::clone(&dice), quirks.clone(), pages_lost);
-    let store = Arc::new(store);
+    let store = Arc::new(store.of(config.profile.world()));
     let (closing, closed) = watch::channel(false);
     strangers::start(&quirks, &store, &dice, &closed);
     let (restart, restarts) = watch::channel(0);

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::zep::World;
+
 /// A backend that the lab stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Profile {
@@ -14,11 +16,18 @@ pub enum Profile {
     /// of one session that overlap overwrite each other. What comes out wrong by that is not in
     /// the truth, but for the turns that overlap.
     F878ddb,
+    /// Engram as it should be, before a Zep 0.2x without its extension: it makes no users, so that
+    /// no session has an owner unless somebody else makes them.
+    StrictV1,
+    /// A backend like it that was written for Zep's Community Edition.
+    V2,
+    /// A backend like it that was written for the hosted Zep.
+    Cloud,
 }
 
 /// No profile has this name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown profile `{name}`; profiles: engram, f878ddb")]
+#[error("unknown profile `{name}`; profiles: engram, f878ddb, strict-v1, v2, cloud")]
 pub struct ProfileError {
     /// What was given.
     name: String,
@@ -26,13 +35,32 @@ pub struct ProfileError {
 
 impl Profile {
     /// All profiles, the usual one first.
-    pub const ALL: [Self; 2] = [Self::Engram, Self::F878ddb];
+    pub const ALL: [Self; 5] = [
+        Self::Engram,
+        Self::F878ddb,
+        Self::StrictV1,
+        Self::V2,
+        Self::Cloud,
+    ];
 
     /// The name used on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::Engram => "engram",
             Self::F878ddb => "f878ddb",
+            Self::StrictV1 => "strict-v1",
+            Self::V2 => "v2",
+            Self::Cloud => "cloud",
+        }
+    }
+
+    /// What its store is.
+    pub(super) fn world(self) -> World {
+        match self {
+            Self::Engram | Self::F878ddb => World::Extended,
+            Self::StrictV1 => World::Strict,
+            Self::V2 => World::V2,
+            Self::Cloud => World::Cloud,
         }
     }
 

@@ -84,7 +84,7 @@ impl Engram {
                 metadata.insert("tenant_id".to_owned(), json!("dev-tenant"));
                 metadata.insert("channel".to_owned(), json!(kind.name()));
                 // Somebody else may have made it meanwhile: then it is taken as it is.
-                let _ = self.store.create_session(NewSession {
+                let _ = self.store.open_session(NewSession {
                     session_id: session.as_ref().to_owned(),
                     user_id: Some(user.as_ref().to_owned()),
                     metadata: Some(metadata),

@@ -233,7 +233,7 @@ pub(super) async fn enrich(
     place.turn().await;
     engram.store_delay().await;
     // One that exists is taken as it is, if it is the caller's.
-    let _ = engram.store.create_session(NewSession {
+    let _ = engram.store.open_session(NewSession {
         session_id: session_id.clone(),
         user_id: Some(user.as_ref().to_owned()),
         metadata: None,

@@ -160,7 +160,9 @@ async fn persist(engram: &Handle, turn: &Turn, mut context: Context, hits: &Hits
     let begun = Instant::now();
     engram.dawdle(turn.answered).await;
     let stored = match engram.profile {
-        Profile::Engram => store(engram, turn, &context, cause, hits).await,
+        Profile::Engram | Profile::StrictV1 | Profile::V2 | Profile::Cloud => {
+            store(engram, turn, &context, cause, hits).await
+        }
         Profile::F878ddb => within_limit(engram, turn, &context, cause, hits).await,
     };
     let stored = match stored {
@@ -367,15 +369,16 @@ fn make_session(
     metadata.insert("tenant_id".to_owned(), json!("dev-tenant"));
     metadata.insert("channel".to_owned(), json!(turn.kind.name()));
     metadata.insert("agent_id".to_owned(), json!(turn.agent.id()));
-    let made = engram.store.create_session(NewSession {
+    let made = engram.store.open_session(NewSession {
         session_id: context.session.as_ref().to_owned(),
         user_id: Some(context.user.as_ref().to_owned()),
         metadata: Some(metadata),
     });
     match made {
         Ok(made) => judge::session(engram, context, made.user_id.as_deref(), cause),
-        // Somebody else has made it meanwhile, or it was deleted and the write revives it.
-        Err(StoreError::SessionExists(_)) => {}
+        // Somebody else has made it meanwhile, or it was deleted and the write revives it; or the
+        // store does not know the user, and the write will make the session without an owner.
+        Err(StoreError::SessionExists(_) | StoreError::NoSuchUser(_)) => {}
         Err(error) => return Err(Unstored::Refused(error)),
     }
     Ok(())

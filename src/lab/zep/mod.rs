@@ -1,16 +1,20 @@
 //! The store's HTTP side: what all profiles share, and which profile is served.
 //!
-//! A profile is a file of routes. `engram` is `v1` and the routes that Engram assumes; others
-//! come as files beside it.
+//! A product is a file of routes. Engram's own is `v1` and the routes that Engram assumes. What a
+//! product refuses whoever asks is in `world.rs`.
 
+mod cloud;
 mod engram;
 mod listing;
 mod path;
 mod record;
+mod refused;
 mod reply;
 mod store;
 mod tables;
 mod v1;
+mod v2;
+mod world;
 
 use std::sync::Arc;
 
@@ -23,16 +27,35 @@ use axum::routing::any;
 
 pub(super) use record::{Appended, Fact, MessagePage, Metadata, NewMessage, NewSession, Session};
 pub(super) use store::{Store, StoreError};
+pub(super) use world::World;
 
 /// Bytes of a request's body, as shipped by the original.
 const BODY_BYTES_MAX: usize = 5 * 1024 * 1024;
 /// The version that the dialect was read from.
 const VERSION: HeaderValue = HeaderValue::from_static("0.27.2");
 
-/// The routes of the `engram` profile.
+/// The routes of the product that the store stands for.
 pub(super) fn router(store: Arc<Store>) -> Router {
-    v1::routes()
-        .merge(engram::routes())
+    let limit = DefaultBodyLimit::max(BODY_BYTES_MAX);
+    match store.world {
+        World::Extended => of_v1(v1::routes().merge(engram::routes()), store),
+        World::Strict => of_v1(v1::routes(), store),
+        World::V2 => Router::new()
+            .nest("/api/v2", v2::routes())
+            .with_state(store)
+            .route("/healthz", any(health))
+            .fallback(async || (StatusCode::NOT_FOUND, "404 page not found\n"))
+            .layer(limit),
+        World::Cloud => Router::new()
+            .nest("/api/v2", cloud::routes())
+            .with_state(store)
+            .fallback(async || refused::Refused::not_found())
+            .layer(limit),
+    }
+}
+
+fn of_v1(routes: Router<Arc<Store>>, store: Arc<Store>) -> Router {
+    routes
         .with_state(store)
         .route("/healthz", any(health))
         .fallback(unknown_route)

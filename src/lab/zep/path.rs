@@ -38,6 +38,12 @@ fn segments(path: &str) -> Segments {
     Segments(rest.split('/').map(str::to_owned).collect())
 }
 
+/// An id that was decoded once, decoded once more, where that gives text.
+pub(super) fn decoded(id: &str) -> String {
+    let again = decode(id).and_then(|bytes| String::from_utf8(bytes).ok());
+    again.unwrap_or_else(|| id.to_owned())
+}
+
 fn decode(path: &str) -> Option<Vec<u8>> {
     let mut decoded = Vec::with_capacity(path.len());
     let mut bytes = path.bytes();

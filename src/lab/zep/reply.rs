@@ -47,7 +47,9 @@ impl From<StoreError> for Refusal {
         match error {
             StoreError::SessionExists(_)
             | StoreError::UserExists(_)
-            | StoreError::NoSuchUser(_) => Self::Bad(why),
+            | StoreError::NoSuchUser(_)
+            | StoreError::TooLong(_) => Self::Bad(why),
+            StoreError::NoSuchSession(_) => Self::NotFound,
             StoreError::EmptySessionId | StoreError::UuidTaken(_) => Self::Internal(why),
         }
     }
@@ -118,13 +120,14 @@ fn escaped_unit(escape: &str) -> Option<u16> {
         .flatten()
 }
 
-/// A number in a query: `None` if it was not given.
+/// A number in a query: `None` if it was not given, or given without a value, as the vendor's own
+/// client does.
 pub(super) fn number(text: Option<&String>) -> Result<Option<i64>, Refusal> {
     let parse = |text: &String| {
         text.parse()
             .map_err(|_| Refusal::Bad(format!("not a number: {text}")))
     };
-    text.map(parse).transpose()
+    text.filter(|text| !text.is_empty()).map(parse).transpose()
 }
 
 /// A limit as a count: absent, 0 and negative numbers mean everything.

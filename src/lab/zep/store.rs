@@ -16,6 +16,7 @@ use super::record::{
 use super::tables::{
     Tables, change_user, clean, holds_all, merged, message, place_after, raw, share_of_words,
 };
+use super::world::World;
 use crate::lab::quirks::Quirks;
 use crate::lab::stamp::{Dice, Stamp, Uuid};
 
@@ -37,12 +38,20 @@ pub(in crate::lab) enum StoreError {
     /// A message id that any session has or had.
     #[error("message uuid {0} already exists")]
     UuidTaken(Uuid),
+    /// A session that is not made by its first message.
+    #[error("session does not exist with session_id: {0}")]
+    NoSuchSession(String),
+    /// A message of too many characters.
+    #[error("a message has more than {0} characters")]
+    TooLong(usize),
 }
 
 /// The store.
 #[derive(Debug)]
 pub(in crate::lab) struct Store {
     tables: Mutex<Tables>,
+    /// The product that it stands for.
+    pub(super) world: World,
     pub(super) dice: Arc<Dice>,
     /// How it lists what it holds.
     pub(super) quirks: Quirks,
@@ -56,11 +65,31 @@ impl Store {
     pub(in crate::lab) fn new(dice: Arc<Dice>, quirks: Quirks, pages_lost: f64) -> Self {
         Self {
             tables: Mutex::default(),
+            world: World::default(),
             dice,
             quirks,
             pages_lost,
             pages: Mutex::default(),
         }
+    }
+
+    /// The same store as another product.
+    pub(in crate::lab) fn of(self, world: World) -> Self {
+        Self { world, ..self }
+    }
+
+    /// Makes a session as a backend does that was written for this product: where it refuses
+    /// unknown users, such a backend makes them first; but not one that knows nothing of that.
+    pub(in crate::lab) fn open_session(&self, new: NewSession) -> Result<Session, StoreError> {
+        if let Some(user) = new
+            .user_id
+            .as_deref()
+            .filter(|_| self.world.backend_makes_users())
+        {
+            // Who is there already stays.
+            let _ = self.create_user(user, UserFields::default());
+        }
+        self.create_session(new)
     }
 
     /// Is a session's page of messages missing? It stays so however often it is read.
@@ -73,17 +102,24 @@ impl Store {
         *page.or_insert_with(|| self.dice.chance(self.pages_lost))
     }
 
-    /// Makes a session. An owner that is not known yet is made too.
+    /// Makes a session. An owner that is not known yet is made too, or refused.
     pub(in crate::lab) fn create_session(&self, new: NewSession) -> Result<Session, StoreError> {
         let mut tables = self.tables();
         if new.session_id.is_empty() {
             return Err(StoreError::EmptySessionId);
         }
-        if tables.session_places.contains_key(&new.session_id) {
-            return Err(StoreError::SessionExists(new.session_id));
-        }
-        if new.user_id.as_deref() == Some("") {
-            return Err(StoreError::NoSuchUser(String::new()));
+        let is_unknown = |user: &String| {
+            let refuses = self.world.refuses_unknown_users();
+            user.is_empty() || (refuses && !tables.user_places.contains_key(user))
+        };
+        let unknown = new.user_id.clone().filter(is_unknown);
+        let exists = tables.session_places.contains_key(&new.session_id);
+        match unknown {
+            Some(user) if !exists || self.world.looks_at_the_user_first() => {
+                return Err(StoreError::NoSuchUser(user));
+            }
+            Some(_) | None if exists => return Err(StoreError::SessionExists(new.session_id)),
+            Some(_) | None => {}
         }
         let place = tables.add_session(new, &self.dice);
         let row = tables.sessions.get(place).and_then(Option::as_ref);
@@ -142,10 +178,23 @@ impl Store {
     pub(in crate::lab) fn append(
         &self,
         session_id: &str,
-        messages: Vec<NewMessage>,
+        mut messages: Vec<NewMessage>,
     ) -> Result<Appended, StoreError> {
+        let chars_max = self.world.message_chars_max();
+        let is_too_long = |message: &NewMessage| message.content.chars().count() > chars_max;
+        if messages.iter().any(is_too_long) {
+            return Err(StoreError::TooLong(chars_max));
+        }
+        if !self.world.keeps_role_type() {
+            for message in &mut messages {
+                message.role_type = None;
+            }
+        }
         let mut tables = self.tables();
         let known = tables.session_places.get(session_id).copied();
+        if known.is_none() && !self.world.makes_sessions_by_message() {
+            return Err(StoreError::NoSuchSession(session_id.to_owned()));
+        }
         if known.is_none() && session_id.is_empty() {
             return Err(StoreError::EmptySessionId);
         }
@@ -306,7 +355,7 @@ impl Store {
             .collect()
     }
 
-    /// Adds a fact; an unknown user is made.
+    /// Adds a fact; an unknown user is made. Where there are no facts, it is nowhere.
     pub(in crate::lab) fn add_fact(&self, user_id: &str, text: String, about: &Metadata) -> Fact {
         let mut tables = self.tables();
         let fact = Fact {
@@ -316,9 +365,29 @@ impl Store {
             text: clean(text),
             metadata: raw(about).unwrap_or_else(|| RawValue::NULL.to_owned()),
         };
-        let row = tables.user_row_or_new(user_id, &self.dice);
-        row.facts.push(fact.clone());
+        if self.world.keeps_facts() {
+            let row = tables.user_row_or_new(user_id, &self.dice);
+            row.facts.push(fact.clone());
+        }
         fact
+    }
+
+    /// One fact, whoever has it.
+    pub(super) fn fact(&self, uuid: Uuid) -> Option<Fact> {
+        let tables = self.tables();
+        let mut facts = tables.users.iter().flatten().flat_map(|row| &row.facts);
+        facts.find(|fact| fact.uuid == uuid).cloned()
+    }
+
+    /// Removes a fact. False: there is none.
+    pub(super) fn delete_fact(&self, uuid: Uuid) -> bool {
+        let mut tables = self.tables();
+        let mut facts = tables.users.iter_mut().flatten().map(|row| &mut row.facts);
+        facts.any(|facts| {
+            let before = facts.len();
+            facts.retain(|fact| fact.uuid != uuid);
+            facts.len() < before
+        })
     }
 
     /// The facts of a user in the order in which they came, at most `limit`; with words, only

@@ -1,0 +1,45 @@
+"""zep-cloud 3.x against a `cloud` store: a line for each call, and its state."""
+
+import sys
+
+from zep_cloud.client import Zep
+from zep_cloud.types import Message
+
+client = Zep(api_key="crosswire-lab", base_url=f"{sys.argv[1]}/api/v2")
+failed = False
+
+
+def call(name, work):
+    global failed
+    try:
+        value = work()
+        print("ok", name, flush=True)
+        return value
+    except Exception as error:  # each call is judged by itself
+        failed = True
+        print("FAILED", name, type(error).__name__, str(error)[:120], flush=True)
+
+
+def expect(condition):
+    if not condition:
+        raise AssertionError("not as it was written")
+
+
+call("user.add", lambda: client.user.add(user_id="vendor-user"))
+call("user.get", lambda: expect(client.user.get("vendor-user").user_id == "vendor-user"))
+call("user.list_ordered", lambda: expect(client.user.list_ordered(page_size=10, page_number=1).users))
+call("thread.create",
+     lambda: client.thread.create(thread_id="vendor-thread", user_id="vendor-user"))
+call("thread.list_all",
+     lambda: expect(client.thread.list_all(page_size=10, page_number=1).threads))
+said = [Message(role="user", name="Anna", content="one"), Message(role="assistant", content="two")]
+call("thread.add_messages", lambda: client.thread.add_messages("vendor-thread", messages=said))
+call("thread.get",
+     lambda: expect([m.content for m in client.thread.get("vendor-thread", limit=10).messages]
+                    == ["one", "two"]))
+call("user.get_threads", lambda: expect(len(client.user.get_threads("vendor-user")) == 1))
+call("graph.edge.get_by_user_id",
+     lambda: expect(client.graph.edge.get_by_user_id("vendor-user", limit=10) == []))
+call("thread.delete", lambda: client.thread.delete("vendor-thread"))
+call("user.delete", lambda: client.user.delete("vendor-user"))
+sys.exit(failed)
