@@ -18,7 +18,7 @@ mod glance;
 mod lag;
 mod logs;
 #[cfg(test)]
-mod odd;
+mod odd_tests;
 mod pages;
 mod scan;
 mod settle;

@@ -3,7 +3,7 @@
 use crate::support::Bench;
 
 /// Seeds that a healthy lab must pass.
-const SEEDS: u64 = 5;
+const SEEDS: u64 = 3;
 
 #[test]
 fn the_first_command_of_a_newcomer() {
@@ -11,7 +11,7 @@ fn the_first_command_of_a_newcomer() {
     let done = bench.run_unsaturated(&["run", "--report", "json=-"]);
     assert_eq!(done.code, Some(0), "{}{}", done.stdout, done.stderr);
     let report = done.json();
-    assert_eq!(report["schema_version"], "1.1");
+    assert_eq!(report["schema_version"], "1.2");
     assert_eq!(report["verdict"], "pass");
     assert_eq!(report["exit_code"], 0);
     assert_eq!(report["inconclusive_reasons"], serde_json::json!([]));
