@@ -127,7 +127,7 @@ pub(super) struct RawTarget {
     pub(super) url: Field<BaseUrl>,
     /// How requests prove who sends them, where nothing else is to be said of it: "dev" sends
     /// development tokens (`Authorization: Bearer dev_<user>_analyst`), "dev-header" the same in
-    /// `X-Dev-Token`, "none" sends nothing. Other ways are written in [auth]. Default "dev".
+    /// `X-Dev-Token`, "none" sends nothing. Other ways are written in `[auth]`. Default "dev".
     pub(super) auth: Field<Auth>,
     /// Stand-in users that the target is known to write as. Default: Engram's.
     pub(super) placeholders: Field<Texts>,
