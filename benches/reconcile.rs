@@ -271,6 +271,7 @@ fn judge(folder: &Path) -> Result<()> {
             read_from: Micros(u64::MAX / 2),
         },
         facts_listed: true,
+        users_asked: None,
         scans: &scans,
         log_lines: &[],
         log_coverage: LogCoverage::default(),

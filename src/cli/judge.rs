@@ -9,12 +9,13 @@ use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
 use anyhow::Context as _;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::ledger::{self, LedgerError, LedgerReader, Manifest};
 use crate::model::{
     Cap, Finding, GeneratorHealth, LagSample, LogCoverage, Micros, OpId, OpKind, OpRow, Scan,
-    Trait, UserIx,
+    Trait, UserIx, UsersAsked,
 };
 use crate::observe::LogTally;
 use crate::plan::Plan;
@@ -45,6 +46,10 @@ pub(super) const BROKEN_SESSIONS: &str = "broken_sessions";
 const LEDGER_CONFLICTS: &str = "ledger_conflicts";
 /// Note of the ledger: can the store list facts? Absent if no store was looked at.
 pub(super) const FACTS_LISTED: &str = "facts_listed";
+
+/// Note of the ledger: does the store know the run's users? Absent where it takes everybody's
+/// sessions, or could not be asked.
+pub(super) const USERS_ASKED: &str = "users_asked";
 
 /// Note of the ledger: how many tokens were issued, renewed, and could not be had. Absent where
 /// none is issued.
@@ -179,6 +184,8 @@ pub(super) struct Facts {
     pub(super) ended: RunEnd,
     /// Could the store list facts?
     pub(super) documents_readable: bool,
+    /// Does the store know the run's users?
+    pub(super) users_asked: Option<UsersAsked>,
     /// Tasks of the driver that panicked.
     pub(super) broken_sessions: u64,
     /// Events that contradicted what the ledger had been told before.
@@ -209,6 +216,7 @@ fn judge(folder: &Path) -> anyhow::Result<Judged> {
         ended: facts.ended,
         read_back: read_back(&facts),
         facts_listed: facts.documents_readable,
+        users_asked: facts.users_asked,
         scans: &facts.scans,
         log_lines: &[],
         log_coverage: facts.log_coverage,
@@ -297,10 +305,11 @@ fn facts(ledger: &LedgerReader) -> anyhow::Result<Facts> {
         scenario,
         ended,
         documents_readable,
+        users_asked: noted(ledger, USERS_ASKED, "whether the store knows the users")?,
         broken_sessions,
         ledger_conflicts,
         scans: ledger.scans()?,
-        logs: logs(ledger)?,
+        logs: noted(ledger, LOGS, "what was read of the logs")?,
         log_coverage: ledger.log_coverage()?,
         lags: ledger.lags()?,
         tally,
@@ -312,11 +321,16 @@ fn facts(ledger: &LedgerReader) -> anyhow::Result<Facts> {
     })
 }
 
-fn logs(ledger: &LedgerReader) -> anyhow::Result<Option<LogTally>> {
-    let noted = ledger.note(LOGS)?.map(serde_json::from_value);
+/// A note of the ledger; `None` if it was never made.
+fn noted<T: DeserializeOwned>(
+    ledger: &LedgerReader,
+    key: &str,
+    what: &str,
+) -> anyhow::Result<Option<T>> {
+    let noted = ledger.note(key)?.map(serde_json::from_value);
     noted
         .transpose()
-        .context("could not read what was read of the logs")
+        .with_context(|| format!("could not read {what} in the ledger"))
 }
 
 /// How an operation came to start when it did, by the plan.

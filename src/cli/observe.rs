@@ -69,6 +69,7 @@ pub(super) async fn run(cli: &Cli, args: &ObserveArgs) -> Result<Exit, Failure> 
         &mut stop,
     )
     .await;
+    readback::ask_for_users(&store, &context, &ledger).await?;
     if let Some(tally) = logs::read(args, &context, &events).await? {
         ledger.note(judge::LOGS, tally)?;
     }

@@ -183,6 +183,25 @@ pub(super) async fn settle(
     }
 }
 
+/// Asks a store that refuses sessions of users it does not know for some of the run's, and writes
+/// down what it says. Where it cannot be asked, nothing is written down: it explains a finding and
+/// proves none.
+///
+/// # Errors
+/// The ledger cannot be written.
+pub(super) async fn ask_for_users(
+    store: &StoreClient,
+    context: &ScanContext,
+    ledger: &Ledger,
+) -> anyhow::Result<()> {
+    if store.refuses_unknown_users()
+        && let Ok(asked) = store.ask_for_users(context.run, &context.scenario).await
+    {
+        ledger.note(judge::USERS_ASKED, asked)?;
+    }
+    Ok(())
+}
+
 /// What is written down, or what this process has measured if that is more.
 fn lag_p999(ledger: &LedgerReader, longest_lag: Duration) -> anyhow::Result<Duration> {
     let written = judge::lag_p999(ledger.lags()?.iter().map(|sample| sample.lag));

@@ -263,7 +263,7 @@ async fn carry_out(
     if prepared.store.is_some() {
         live.phase(Phase::ReadingBack);
     }
-    let read = read_back(prepared, fresh, &events, signals).await;
+    let read = read_back(prepared, fresh, &ledger, &events, signals).await;
     if let Some(logs) = logs {
         ledger.note(judge::LOGS, logs.finish().await)?;
     }
@@ -336,7 +336,8 @@ fn note_tokens(ledger: &Ledger, tokens: &TokenSource) -> anyhow::Result<()> {
         ledger.note(judge::TOKENS, counts)?;
         if counts.failed > 0 {
             output::say_error(&anyhow::anyhow!(
-                "{} attempts to get a token failed, {} succeeded: what was not sent for it is                  recorded as unsent",
+                "{} attempts to get a token failed, {} succeeded: what was not sent for it is \
+                 recorded as unsent",
                 counts.failed,
                 counts.issued + counts.renewed
             ));
@@ -349,6 +350,7 @@ fn note_tokens(ledger: &Ledger, tokens: &TokenSource) -> anyhow::Result<()> {
 pub(super) async fn read_back(
     prepared: &Prepared,
     fresh: Fresh,
+    ledger: &Ledger,
     events: &mpsc::Sender<Event>,
     signals: &Signals,
 ) -> anyhow::Result<()> {
@@ -358,7 +360,8 @@ pub(super) async fn read_back(
     let context = scan_context(prepared);
     let mut stop = signals.observe.clone();
     let folder = &prepared.folder;
-    readback::settle(store, &context, folder, fresh, events, &mut stop).await
+    readback::settle(store, &context, folder, fresh, events, &mut stop).await?;
+    readback::ask_for_users(store, &context, ledger).await
 }
 
 pub(super) fn manifest(prepared: &Prepared, args: &RunArgs) -> anyhow::Result<Manifest> {

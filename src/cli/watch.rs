@@ -173,6 +173,7 @@ fn judge(
         // Nothing that is absent can be proved yet.
         read_back: ReadBack::None,
         facts_listed: true,
+        users_asked: None,
         scans: &[],
         log_lines: &[],
         log_coverage: LogCoverage::default(),

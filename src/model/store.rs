@@ -41,3 +41,19 @@ impl fmt::Display for StoreDialect {
         f.pad(self.name())
     }
 }
+
+/// Does the store know the users of the run, some of whom it was asked for?
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct UsersAsked {
+    /// Users that it was asked for.
+    pub asked: u32,
+    /// Of these, users that it does not know.
+    pub unknown: u32,
+}
+
+impl UsersAsked {
+    /// Is there nobody whom it knows?
+    pub fn knows_nobody(self) -> bool {
+        self.asked > 0 && self.unknown == self.asked
+    }
+}

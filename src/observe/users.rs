@@ -8,8 +8,11 @@ use futures_util::stream;
 use super::error::StoreError;
 use super::store::StoreClient;
 use crate::dialect::{Change, Dialect, Question};
-use crate::model::{OpKind, RunId, UserIx};
+use crate::model::{OpKind, RunId, UserIx, UsersAsked};
 use crate::scenario::Scenario;
+
+/// Owners that the store is asked for: those of ten users in three channels, a read each.
+const USERS_ASKED_MAX: usize = 30;
 
 impl StoreClient {
     /// Makes the users that the run's records should belong to and those that the scenario names
@@ -30,6 +33,26 @@ impl StoreClient {
         Ok(made)
     }
 
+    /// Asks the store for the owners of the run's first ten users.
+    ///
+    /// # Errors
+    /// The store gave no usable answer.
+    pub async fn ask_for_users(
+        &self,
+        run: RunId,
+        scenario: &Scenario,
+    ) -> Result<UsersAsked, StoreError> {
+        let users: BTreeSet<String> = owners(run, scenario).take(USERS_ASKED_MAX).collect();
+        let mut asked = UsersAsked::default();
+        for user in &users {
+            let question = Question::User { user };
+            let known = self.ask(&question, <dyn Dialect>::read_user).await?;
+            asked.asked += 1;
+            asked.unknown += u32::from(!known);
+        }
+        Ok(asked)
+    }
+
     async fn create_user(&self, user: &str) -> Result<bool, StoreError> {
         let question = Question::User { user };
         if self.ask(&question, <dyn Dialect>::read_user).await? {
@@ -43,12 +66,17 @@ impl StoreClient {
 fn wanted(run: RunId, scenario: &Scenario) -> BTreeSet<String> {
     let mut wanted: BTreeSet<String> = scenario.memory.also_create.iter().cloned().collect();
     if scenario.memory.create_users {
-        wanted.extend((0..scenario.users).flat_map(|user| {
-            let name = scenario.user_name(run, UserIx(user));
-            OpKind::ALL.map(|kind| scenario.target.expected_owner.get(kind).owner(&name))
-        }));
+        wanted.extend(owners(run, scenario));
     }
     wanted
+}
+
+/// Whose the run's records should be, user by user.
+fn owners(run: RunId, scenario: &Scenario) -> impl Iterator<Item = String> {
+    (0..scenario.users).flat_map(move |user| {
+        let name = scenario.user_name(run, UserIx(user));
+        OpKind::ALL.map(|kind| scenario.target.expected_owner.get(kind).owner(&name))
+    })
 }
 
 #[cfg(test)]
@@ -56,6 +84,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::super::fake::{Content, FakeStore, context, owner};
+    use super::UsersAsked;
 
     #[tokio::test]
     async fn users_are_made_once_and_only_where_it_is_asked_for() {
@@ -67,6 +96,14 @@ mod tests {
         let client = store.connect(&context).await;
         let made = client.create_users(context.run, &context.scenario).await;
         assert_eq!((made.unwrap(), store.content().users.len()), (0, 1));
+        let asked = client.ask_for_users(context.run, &context.scenario).await;
+        assert_eq!(
+            asked.unwrap(),
+            UsersAsked {
+                asked: 4,
+                unknown: 3
+            }
+        );
 
         let mut scenario = (*context.scenario).clone();
         scenario.memory.create_users = true;
@@ -75,6 +112,14 @@ mod tests {
         for made in [4, 0] {
             let now = client.create_users(context.run, &context.scenario).await;
             assert_eq!(now.unwrap(), made);
+            let asked = client.ask_for_users(context.run, &context.scenario).await;
+            assert_eq!(
+                asked.unwrap(),
+                UsersAsked {
+                    asked: 4,
+                    unknown: 0
+                }
+            );
         }
         let mut users = store.content().users.clone();
         users.sort();

@@ -1,5 +1,7 @@
 //! Findings that the scenario accepts: they stay findings and are counted, and do not fail.
 
+use std::collections::BTreeSet;
+
 use crate::model::{Affected, Code, Finding, OpId, OpKind};
 use crate::scenario::{Accept, Day};
 
@@ -15,7 +17,8 @@ pub struct Matched {
 }
 
 /// Marks the findings that are accepted on a day, each with the reason of the first entry that
-/// matches all of its records. What became of each entry, in their order.
+/// matches all of its records, or of the first of those that match all its channels together. What
+/// became of each entry, in their order.
 pub fn accept(
     findings: &mut [Finding],
     entries: &[Accept],
@@ -30,45 +33,66 @@ pub fn accept(
         })
         .collect();
     for finding in findings {
-        let first = entries
-            .iter()
-            .zip(&mut matched)
-            .filter(|(_, matched)| !matched.expired)
-            .find(|(entry, _)| is_accepted(finding, entry, channel_of));
-        finding.accepted = first.map(|(entry, matched)| {
-            matched.roots += 1;
-            let records = u64::try_from(finding.affected.len()).unwrap_or(u64::MAX);
-            matched.records = matched.records.saturating_add(records);
-            entry.reason.clone()
-        });
+        let channels = channels(finding, channel_of);
+        let fitting = || {
+            let at = entries.iter().zip(&matched).enumerate();
+            at.filter(|(_, (entry, matched))| !matched.expired && fits(finding, entry))
+                .map(|(place, (entry, _))| (place, entry))
+        };
+        let whole = fitting().find(|(_, entry)| covers(entry, &channels));
+        let parts: Vec<(usize, &Accept)> = match whole {
+            Some(one) => vec![one],
+            None => channels
+                .iter()
+                .map_while(|channel| {
+                    fitting().find(|(_, entry)| covers(entry, &BTreeSet::from([*channel])))
+                })
+                .collect(),
+        };
+        let is_accepted = whole.is_some() || (!parts.is_empty() && parts.len() == channels.len());
+        finding.accepted = parts
+            .first()
+            .filter(|_| is_accepted)
+            .map(|(_, entry)| entry.reason.clone());
+        for (place, _) in parts.iter().filter(|_| is_accepted) {
+            if let Some(matched) = matched.get_mut(*place) {
+                matched.roots += 1;
+                let records = u64::try_from(finding.affected.len()).unwrap_or(u64::MAX);
+                matched.records = matched.records.saturating_add(records);
+            }
+        }
     }
     matched
 }
 
-/// A root that explains anything else than what the entry names stays.
-fn is_accepted(
+/// The channels of a finding's story; `None` in it is an operation that nobody knows.
+fn channels(
     finding: &Finding,
-    entry: &Accept,
     channel_of: &mut dyn FnMut(OpId) -> Option<OpKind>,
-) -> bool {
+) -> BTreeSet<Option<OpKind>> {
+    // What counts is over which channel a text was shown, not over which it was sent.
+    let ops = if finding.code == Code::ResponseBleed {
+        finding.ops.get(1..2).unwrap_or_default()
+    } else {
+        finding.ops.as_slice()
+    };
+    ops.iter().map(|op| channel_of(*op)).collect()
+}
+
+/// Does the entry name all of these channels, of which there is one at least?
+fn covers(entry: &Accept, channels: &BTreeSet<Option<OpKind>>) -> bool {
+    entry.channel.is_none_or(|wanted| {
+        !channels.is_empty() && channels.iter().all(|channel| *channel == Some(wanted))
+    })
+}
+
+/// Is every record what the entry names? A root that explains anything else stays.
+fn fits(finding: &Finding, entry: &Accept) -> bool {
     let fits = |record: &Affected| {
         let owner = record.owner.as_deref();
         record.code == entry.check && entry.owner.as_ref().is_none_or(|known| known.is(owner))
     };
-    let channels = |wanted: OpKind| {
-        // What counts is over which channel a text was shown, not over which it was sent.
-        let ops = if finding.code == Code::ResponseBleed {
-            finding.ops.get(1..2).unwrap_or_default()
-        } else {
-            finding.ops.as_slice()
-        };
-        let mut channel = ops.iter().map(|op| channel_of(*op));
-        !ops.is_empty() && channel.all(|channel| channel == Some(wanted))
-    };
-    finding.code == entry.check
-        && finding.kind == entry.kind
-        && finding.affected.iter().all(fits)
-        && entry.channel.is_none_or(channels)
+    finding.code == entry.check && finding.kind == entry.kind && finding.affected.iter().all(fits)
 }
 
 #[cfg(test)]
@@ -76,7 +100,7 @@ mod tests {
     use super::super::testing::{History, SESSIONS_EACH, owner};
     use super::super::testing::{answer, canary, op_at};
     use super::*;
-    use crate::model::{BleedKind, CanaryKind, Micros};
+    use crate::model::{BleedKind, CanaryKind, Micros, RecordType};
     use crate::scenario::AcceptedOwner;
 
     fn entry(check: Code, channel: Option<OpKind>, owner: Option<&str>) -> Accept {
@@ -147,6 +171,42 @@ mod tests {
             let (findings, matched) = judged(&ownerless(), &[entry]);
             assert_eq!(matched[0].expired, expired, "{until}");
             assert_eq!(findings[0].accepted.is_none(), expired, "{until}");
+        }
+    }
+
+    #[test]
+    fn a_store_without_owners_is_one_root_and_takes_an_entry_a_channel() {
+        let mut history = ownerless();
+        history
+            .sightings
+            .retain(|seen| seen.record_type != RecordType::Fact);
+        for user in 0..3 {
+            history.own_session(user * SESSIONS_EACH, None);
+        }
+        let chat = entry(Code::MissingOwner, Some(OpKind::Chat), None);
+        let voice = entry(Code::MissingOwner, Some(OpKind::Voice), None);
+        let upload = entry(Code::MissingOwner, Some(OpKind::Upload), None);
+        let any = entry(Code::MissingOwner, None, None);
+        for (entries, accepted) in [
+            (vec![chat.clone()], false),
+            (vec![voice.clone()], false),
+            (vec![chat.clone(), upload], false),
+            (vec![chat, voice], true),
+            (vec![any], true),
+        ] {
+            let (findings, matched) = judged(&history, &entries);
+            let roots: Vec<&Finding> = findings
+                .iter()
+                .filter(|finding| finding.code == Code::MissingOwner)
+                .collect();
+            assert_eq!(roots.len(), 1, "{findings:#?}");
+            assert!(
+                roots[0]
+                    .claim
+                    .starts_with("every chat session and every voice session, 6 of 3")
+            );
+            assert_eq!(roots[0].accepted.is_some(), accepted, "{entries:?}");
+            assert!(matched.iter().all(|one| one.roots == u64::from(accepted)));
         }
     }
 

@@ -1,11 +1,12 @@
-//! Folding over buckets: a fault of a whole channel is one root, and a message that stands in
-//! another one's place explains what is missing there.
+//! Folding over buckets: a fault of a whole channel is one root, so is a store that gives nobody's
+//! sessions an owner, and a message that stands in another one's place explains what is missing
+//! there.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
-    Affected, Code, Hint, OpId, OpKind, Proof, RecordType, SessionIx, Severity, UserIx,
+    Affected, Code, Hint, OpId, OpKind, Proof, RecordType, SessionIx, Severity, UserIx, UsersAsked,
 };
 
 use super::counts::count;
@@ -27,6 +28,10 @@ pub(crate) struct Tallies {
     stood_in: BTreeMap<(OpKind, StandIn), Tally>,
     /// Users of which something is under a stand-in, over all channels.
     sharers: BTreeMap<String, u64>,
+    /// Users of which a session or fact is under nobody, over all channels.
+    ownerless_users: u64,
+    /// What the store said of the run's users; the same in every bucket.
+    users_asked: Option<UsersAsked>,
 }
 
 /// A stand-in by name, or `None` for nobody at all.
@@ -52,6 +57,8 @@ impl Tallies {
         for (name, users) in other.sharers {
             *self.sharers.entry(name).or_default() += users;
         }
+        self.ownerless_users += other.ownerless_users;
+        self.users_asked = self.users_asked.or(other.users_asked);
     }
 
     /// Is everything of this channel, of at least two users, under this one stand-in?
@@ -60,12 +67,46 @@ impl Tallies {
         let whole = self.units.get(&kind) == Some(&tally.units);
         (whole && tally.users >= USERS_SYSTEMIC_MIN).then_some(tally)
     }
+
+    /// What the fault of this channel and stand-in is a part of, if it is one of more than single
+    /// records.
+    fn scope(&self, kind: OpKind, stand_in: StandIn) -> Option<(Scope, Tally)> {
+        if stand_in.is_none() && self.units.len() > 1 {
+            let mut all = Tally {
+                units: 0,
+                users: self.ownerless_users,
+            };
+            let whole = self.units.iter().all(|(kind, units)| {
+                let ownerless = self.stood_in.get(&(*kind, None));
+                all.units += units;
+                ownerless.is_some_and(|tally| tally.units == *units)
+            });
+            if whole && all.users >= USERS_SYSTEMIC_MIN {
+                return Some((Scope::Store, all));
+            }
+        }
+        let tally = self.systemic(kind, &stand_in)?;
+        Some((Scope::Channel(kind, stand_in), tally))
+    }
+}
+
+/// What a fault has spoilt altogether.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Scope {
+    /// Everything of one channel, under one stand-in.
+    Channel(OpKind, StandIn),
+    /// Everything of every channel: nothing has an owner.
+    Store,
 }
 
 /// Counts how one bucket's records are owned.
 pub(crate) fn tally(evidence: &Evidence<'_>) -> Tallies {
-    let mut tallies = Tallies::default();
+    let mut tallies = Tallies {
+        users_asked: evidence.context.users_asked,
+        ..Tallies::default()
+    };
     let mut users: BTreeMap<(OpKind, StandIn), BTreeSet<u32>> = BTreeMap::new();
+    let mut ownerless: BTreeSet<u32> = BTreeSet::new();
     let mut sharers: BTreeMap<&str, BTreeSet<u32>> = BTreeMap::new();
     // Messages are no units: they tell only who shares a stand-in.
     let told = evidence.records.iter().filter(|record| {
@@ -84,7 +125,10 @@ pub(crate) fn tally(evidence: &Evidence<'_>) -> Tallies {
             *tallies.units.entry(unit).or_default() += 1;
             let stand_in = match record.owner {
                 Owner::Placeholder(name) => Some(name.to_owned()),
-                Owner::Nobody => None,
+                Owner::Nobody => {
+                    ownerless.insert(user.0);
+                    None
+                }
                 Owner::User(_) | Owner::Foreign(_) => continue,
             };
             let key = (unit, stand_in);
@@ -95,6 +139,7 @@ pub(crate) fn tally(evidence: &Evidence<'_>) -> Tallies {
     for (key, users) in users {
         tallies.stood_in.entry(key).or_default().users = count(users);
     }
+    tallies.ownerless_users = count(ownerless);
     tallies.sharers = sharers
         .into_iter()
         .map(|(name, users)| (name.to_owned(), count(users)))
@@ -236,56 +281,83 @@ fn stand_in_of(draft: &Draft) -> Option<StandIn> {
     }
 }
 
-/// A fault of a whole channel is one root.
+/// A fault of a whole channel is one root, and so is one of the whole store, whose story has the
+/// first operation of each channel.
 fn fold_channels(drafts: Vec<Draft>, tallies: &Tallies) -> Vec<Draft> {
     let mut folded: Vec<Draft> = Vec::with_capacity(drafts.len());
-    let mut roots: BTreeMap<(OpKind, StandIn), usize> = BTreeMap::new();
+    let mut roots: BTreeMap<Scope, usize> = BTreeMap::new();
+    let mut story: BTreeMap<OpKind, OpId> = BTreeMap::new();
     for draft in drafts {
-        let key = draft.channel.zip(stand_in_of(&draft));
         let proved = draft.finding.proof == Proof::Proved;
-        let systemic = key
-            .as_ref()
-            .filter(|_| proved)
-            .and_then(|(kind, stand_in)| {
-                let tally = tallies.systemic(*kind, stand_in)?;
-                Some(((*kind, stand_in.clone()), tally))
-            });
-        let Some((key, tally)) = systemic else {
+        let of_channel = draft.channel.zip(stand_in_of(&draft)).filter(|_| proved);
+        let wide = of_channel.and_then(|(kind, stand_in)| tallies.scope(kind, stand_in));
+        let Some((scope, tally)) = wide else {
             folded.push(draft);
             continue;
         };
-        let root = roots.get(&key).copied();
+        if let (Scope::Store, Some(kind), Some(op)) =
+            (&scope, draft.channel, draft.finding.ops.first())
+        {
+            story.entry(kind).or_insert(*op);
+        }
+        let root = roots.get(&scope).copied();
         if let Some(root) = root.and_then(|root| folded.get_mut(root)) {
             root.finding.affected.extend(draft.finding.affected);
         } else {
-            roots.insert(key.clone(), folded.len());
-            folded.push(whole_channel(draft, &key, tally));
+            roots.insert(scope.clone(), folded.len());
+            folded.push(wide_root(draft, scope, tally, tallies));
         }
+    }
+    if let Some(root) = roots.get(&Scope::Store).and_then(|at| folded.get_mut(*at)) {
+        root.finding.ops = story.into_values().collect();
     }
     folded
 }
 
-fn whole_channel(mut root: Draft, (kind, stand_in): &(OpKind, StandIn), tally: Tally) -> Draft {
+fn wide_root(mut root: Draft, scope: Scope, tally: Tally, tallies: &Tallies) -> Draft {
+    let finding = &mut root.finding;
+    let is_nobody = !matches!(scope, Scope::Channel(_, Some(_)));
+    let (whole, place) = match scope {
+        Scope::Channel(kind, Some(name)) => {
+            finding.hint = Some(Hint::FixedOwner);
+            let name = wording::plain(&name);
+            (one_of(kind), format!("under the placeholder `{name}`"))
+        }
+        Scope::Channel(kind, None) => (one_of(kind), "without an owner".to_owned()),
+        Scope::Store => {
+            let all: Vec<String> = tallies.units.keys().copied().map(one_of).collect();
+            (all.join(" and every "), "without an owner".to_owned())
+        }
+    };
+    finding.claim = format!(
+        "every {whole}, {} of {} users, is stored {place}",
+        tally.units, tally.users
+    );
+    finding.because = format!(
+        "{}; and so it is for all {} of them",
+        finding.because, tally.units
+    );
+    if let Some(asked) = tallies
+        .users_asked
+        .filter(|asked| is_nobody && asked.knows_nobody())
+    {
+        finding.because = format!(
+            "{}: the store knows none of the {} users it was asked for, and gives sessions of \
+             users that it does not know to nobody; make the users beforehand, as \
+             `memory.create_users = true` does",
+            finding.because, asked.asked
+        );
+    }
+    root
+}
+
+/// What of a channel has an owner.
+fn one_of(kind: OpKind) -> String {
     let unit = match kind {
         OpKind::Chat | OpKind::Voice => "session",
         OpKind::Upload => "fact",
     };
-    let place = match stand_in {
-        Some(name) => format!("under the placeholder `{}`", wording::plain(name)),
-        None => "without an owner".to_owned(),
-    };
-    root.finding.claim = format!(
-        "every {kind} {unit}, {} of {} users, is stored {place}",
-        tally.units, tally.users
-    );
-    root.finding.because = format!(
-        "{}; and so it is for all {} of them",
-        root.finding.because, tally.units
-    );
-    if stand_in.is_some() {
-        root.finding.hint = Some(Hint::FixedOwner);
-    }
-    root
+    format!("{kind} {unit}")
 }
 
 /// A stand-in that two or more users share discloses each to the other.

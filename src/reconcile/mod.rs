@@ -9,7 +9,9 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use crate::model::{Cap, Code, LogCoverage, LogLine, Micros, OpKind, OpRow, RunId, Scan, Sighting};
+use crate::model::{
+    Cap, Code, LogCoverage, LogLine, Micros, OpKind, OpRow, RunId, Scan, Sighting, UsersAsked,
+};
 use crate::scenario::Scenario;
 
 mod accept;
@@ -99,6 +101,9 @@ pub struct Context<'a> {
     pub read_back: ReadBack,
     /// Could the store list facts? If not, nothing is known of what became of uploads.
     pub facts_listed: bool,
+    /// Does a store that refuses sessions of users it does not know, know the run's? `None` where
+    /// it takes everybody's, or could not be asked.
+    pub users_asked: Option<UsersAsked>,
     /// All scans of the store, in order.
     pub scans: &'a [Scan],
     /// Lines of the target's log about operations and users of the bucket, in any order; further

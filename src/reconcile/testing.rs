@@ -124,6 +124,7 @@ pub(crate) fn context(scenario: &Scenario) -> Context<'_> {
             read_from: Micros(100_000_000),
         },
         facts_listed: true,
+        users_asked: None,
         scans: &[],
         log_lines: &[],
         log_coverage: LogCoverage::default(),

@@ -157,6 +157,7 @@ mod tests {
                 ended: self.ended,
                 read_back: self.read_back,
                 facts_listed: self.facts_listed,
+                users_asked: None,
                 ..self.history.context()
             };
             let mut judgement = self.history.judge_sharded(&context, 2);

@@ -204,7 +204,7 @@ pub(super) async fn carry_out(
         drive_ended: driven.ended_at,
         ..Fresh::default()
     };
-    let read = run::read_back(prepared, fresh, &events, signals).await;
+    let read = run::read_back(prepared, fresh, &ledger, &events, signals).await;
     if let Some(watch) = watch {
         ledger.note(judge::LOGS, watch.finish().await)?;
     }

@@ -47,7 +47,7 @@ pub(super) fn look(
             finding.code,
             Code::Late | Code::Unattributable | Code::Ghost | Code::LogMismatch
         );
-        let here = finding.ops.first().is_some_and(|op| op.kind == kind);
+        let here = finding.ops.iter().any(|op| op.kind == kind);
         finding.proof == Proof::Proved && counts && here
     };
     let found: Vec<&FindingDetail> = report.findings.iter().filter(of_kind).collect();

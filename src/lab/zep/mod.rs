@@ -31,8 +31,8 @@ pub(super) use world::World;
 
 /// Bytes of a request's body, as shipped by the original.
 const BODY_BYTES_MAX: usize = 5 * 1024 * 1024;
-/// The version that the dialect was read from.
-const VERSION: HeaderValue = HeaderValue::from_static("0.27.2");
+/// The version that the dialect was read from; clients expect a dash and a build after it.
+const VERSION: HeaderValue = HeaderValue::from_static("0.27.2-lab");
 
 /// The routes of the product that the store stands for.
 pub(super) fn router(store: Arc<Store>) -> Router {

@@ -30,7 +30,7 @@ impl Served {
     ) -> (u16, String) {
         let request = self.client.request(method, format!("{}{path}", self.base));
         let response = request.body(body).send().await.unwrap();
-        assert_eq!(response.headers()["x-zep-version"], "0.27.2");
+        assert_eq!(response.headers()["x-zep-version"], "0.27.2-lab");
         (response.status().as_u16(), response.text().await.unwrap())
     }
 

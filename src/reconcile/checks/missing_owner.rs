@@ -22,8 +22,8 @@ impl Check for MissingOwner {
         "The person who wrote it will not find it again, and nothing that asks for their \
          memories sees it. The usual cause is a session that is made by its first message because \
          making it with its owner was refused or took too long; a store that does not know the \
-         user refuses too, and then every session is without an owner. A whole channel without an \
-         owner is one finding. So are the sessions of a stretch of time, twenty or more, if at \
+         user refuses too, and then every session is without an owner. A store \
+         in which nothing has an owner is one finding, and so is a whole channel. So are the sessions of a stretch of time, twenty or more, if at \
          least nine in ten of all that were opened there are without an owner: the store had no \
          time for them. Single failures are a finding each, however many."
     }
