@@ -1,6 +1,6 @@
 //! What the integration tests share: the real binary, a lab of one's own, the ledger's rows.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -47,6 +47,19 @@ impl Done {
         serde_json::from_str(&self.stdout)
             .unwrap_or_else(|error| panic!("{error}\n{}\n{}", self.stdout, self.stderr))
     }
+}
+
+/// Says that a test cannot be made on this machine, past the capture of what passing tests print.
+///
+/// # Panics
+/// Where skipping is forbidden: `CROSSWIRE_NO_SKIP` is set, as in `.ci/run`.
+pub(crate) fn skip(reason: &str) {
+    assert!(
+        std::env::var_os("CROSSWIRE_NO_SKIP").is_none(),
+        "skipping is forbidden here: {reason}"
+    );
+    let mut past_the_capture = std::io::stderr();
+    writeln!(past_the_capture, "SKIPPED: {reason}").unwrap();
 }
 
 impl Bench {

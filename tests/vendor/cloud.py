@@ -1,29 +1,13 @@
-"""zep-cloud 3.x against a `cloud` store: a line for each call, and its state."""
+"""zep-cloud 3.x against a `cloud` store: its calls, and what a run of Crosswire wrote there."""
 
 import sys
 
+import judge
+from judge import Run, call, expect
 from zep_cloud.client import Zep
 from zep_cloud.types import Message
 
 client = Zep(api_key="crosswire-lab", base_url=f"{sys.argv[1]}/api/v2")
-failed = False
-
-
-def call(name, work):
-    global failed
-    try:
-        value = work()
-        print("ok", name, flush=True)
-        return value
-    except Exception as error:  # each call is judged by itself
-        failed = True
-        print("FAILED", name, type(error).__name__, str(error)[:120], flush=True)
-
-
-def expect(condition):
-    if not condition:
-        raise AssertionError("not as it was written")
-
 
 call("user.add", lambda: client.user.add(user_id="vendor-user"))
 call("user.get", lambda: expect(client.user.get("vendor-user").user_id == "vendor-user"))
@@ -42,4 +26,17 @@ call("graph.edge.get_by_user_id",
      lambda: expect(client.graph.edge.get_by_user_id("vendor-user", limit=10) == []))
 call("thread.delete", lambda: client.thread.delete("vendor-thread"))
 call("user.delete", lambda: client.user.delete("vendor-user"))
-sys.exit(failed)
+owners = {thread.thread_id: thread.user_id
+          for thread in client.thread.list_all(page_size=1000, page_number=1).threads}
+
+
+def messages_of(name):
+    return {message.uuid_ for message in client.thread.get(name, limit=1000).messages}
+
+
+def facts_of(user):
+    return {edge.uuid_ for edge in client.graph.edge.get_by_user_id(user, limit=1000)}
+
+
+judge.read_back(Run(sys.argv[2]), owners.get, messages_of, facts_of)
+sys.exit(judge.failed)

@@ -1,31 +1,15 @@
-"""zep-python 1.5 against a `v1` store: a line for each call, and its state."""
+"""zep-python 1.5 against a `v1` store: its calls, and what a run of Crosswire wrote there."""
 
 import sys
 
+import judge
+from judge import Run, call, expect
 from zep_python import ZepClient
 from zep_python.memory import Memory, Session
 from zep_python.message import Message
 from zep_python.user import CreateUserRequest
 
 client = ZepClient(sys.argv[1])
-failed = False
-
-
-def call(name, work):
-    global failed
-    try:
-        value = work()
-        print("ok", name, flush=True)
-        return value
-    except Exception as error:  # each call is judged by itself
-        failed = True
-        print("FAILED", name, type(error).__name__, str(error)[:120], flush=True)
-
-
-def expect(condition):
-    if not condition:
-        raise AssertionError("not as it was written")
-
 
 call("user.add", lambda: client.user.add(CreateUserRequest(user_id="vendor-user")))
 call("user.get", lambda: expect(client.user.get("vendor-user").user_id == "vendor-user"))
@@ -47,4 +31,14 @@ call("message.get_session_messages",
 call("user.get_sessions", lambda: expect(len(client.user.get_sessions("vendor-user")) == 1))
 call("memory.delete_memory", lambda: client.memory.delete_memory("vendor-session"))
 call("user.delete", lambda: client.user.delete("vendor-user"))
-sys.exit(failed)
+
+def session_of(name):
+    return client.memory.get_session(name).user_id
+
+
+def messages_of(name):
+    return {message.uuid for message in client.message.get_session_messages(name)}
+
+
+judge.read_back(Run(sys.argv[2]), session_of, messages_of)
+sys.exit(judge.failed)

@@ -1,29 +1,13 @@
-"""zep-python 2.0 against a `v2` store: a line for each call, and its state."""
+"""zep-python 2.0 against a `v2` store: its calls, and what a run of Crosswire wrote there."""
 
 import sys
 
+import judge
+from judge import Run, call, expect
 from zep_python.client import Zep
 from zep_python.types import Message
 
 client = Zep(api_key="crosswire-lab", base_url=sys.argv[1])
-failed = False
-
-
-def call(name, work):
-    global failed
-    try:
-        value = work()
-        print("ok", name, flush=True)
-        return value
-    except Exception as error:  # each call is judged by itself
-        failed = True
-        print("FAILED", name, type(error).__name__, str(error)[:120], flush=True)
-
-
-def expect(condition):
-    if not condition:
-        raise AssertionError("not as it was written")
-
 
 call("user.add", lambda: client.user.add(user_id="vendor-user"))
 call("user.get", lambda: expect(client.user.get("vendor-user").user_id == "vendor-user"))
@@ -48,4 +32,15 @@ call("memory.search_sessions",
 # user.get_sessions is left out: the client expects a list of lists, which no server sends.
 call("memory.delete", lambda: client.memory.delete("vendor-session"))
 call("user.delete", lambda: client.user.delete("vendor-user"))
-sys.exit(failed)
+
+def session_of(name):
+    return client.memory.get_session(name).user_id
+
+
+def messages_of(name):
+    page = client.memory.get_session_messages(name, limit=1000)
+    return {message.uuid_ for message in page.messages}
+
+
+judge.read_back(Run(sys.argv[2]), session_of, messages_of)
+sys.exit(judge.failed)
