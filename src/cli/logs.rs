@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail};
 use tokio::sync::mpsc;
 
 use crate::event::Event;
-use crate::logs::{PatternTexts, Patterns};
+use crate::logs::Patterns;
 use crate::observe::{LogContext, LogSource, LogTally, LogWatch, Reading, ScanContext, watch_logs};
 
 use super::args::{ObserveArgs, RunArgs};
@@ -76,7 +76,8 @@ async fn begin(
     {
         bail!("could not read two logs from stdin: give `--logs -` once");
     }
-    let patterns = Patterns::new(&PatternTexts::default()).context("could not read log lines")?;
+    let patterns = Patterns::new(&context.scenario.logs)
+        .context("could not use the lines of [logs] in the scenario")?;
     let context = LogContext {
         scan: context.clone(),
         patterns: Arc::new(patterns),

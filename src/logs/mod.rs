@@ -12,7 +12,7 @@ mod split;
 mod tests;
 mod time;
 
-pub use pattern::{BadPattern, Pattern, PatternTexts, Patterns};
+pub use pattern::{BadPattern, Pattern, PatternTexts, Patterns, StepTexts};
 pub use split::{LINE_BYTES_MAX, Splitter};
 
 /// Characters of the words about a task that are kept.

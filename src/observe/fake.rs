@@ -409,6 +409,7 @@ fn scenario() -> Scenario {
         pool: Vec::new(),
         accept: Vec::new(),
         caps: crate::scenario::Caps::default(),
+        logs: crate::logs::PatternTexts::default(),
     }
 }
 

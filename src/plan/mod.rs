@@ -41,6 +41,14 @@ use words::Vocabulary;
 /// What everybody asks in a recall session, in these very words.
 pub const RECALL_QUESTION: &str = "What was the reference word that I gave you last time?";
 
+/// What the file is called that an operation of a scenario uploads; `None` if it uploads none.
+pub fn file_name(scenario: &Scenario, op: OpId) -> Option<String> {
+    let groups = u32::try_from(scenario.groups.len()).ok()?;
+    let (group, _) = arrival::group_of(op.session, groups)?;
+    let group = scenario.groups.get(usize::from(group.0))?;
+    workload::file_name(&group.session, op)
+}
+
 /// What one session does.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Script {

@@ -84,6 +84,7 @@ pub(crate) fn scenario() -> Scenario {
         pool: Vec::new(),
         accept: Vec::new(),
         caps: crate::scenario::Caps::default(),
+        logs: crate::logs::PatternTexts::default(),
     }
 }
 
@@ -317,7 +318,7 @@ impl History {
         }
     }
 
-    fn upload(&mut self, user: u32, session: u32) {
+    pub(crate) fn upload(&mut self, user: u32, session: u32) {
         let invoked = Micros(u64::from(session) * 10);
         let mut op = op_at(user, session, invoked, Some(Micros(invoked.0 + 500_000)));
         op.invocation.kind = OpKind::Upload;

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use super::auth::{AuthSettings, OwnerForm};
 use super::error::{BadValue, Problem, nearest, quoted};
-use super::file::{RawCaps, RawFile, RawGroup, RawMemory, RawOwners, RawTarget};
+use super::file::{
+    RawCaps, RawFile, RawGroup, RawLogs, RawMemory, RawOwners, RawTarget, RawTaskLines,
+};
 use super::overrides::Given;
 use super::read::Reader;
 use super::text::{ExecutorName, ExecutorText, Starts};
@@ -14,6 +16,7 @@ use super::{
     Caps, Connections, Executor, Group, Memory, OwnerTemplate, Paths, Pause, PerChannel, Scenario,
     SessionSpec, Settle, Store, Target, Timeouts, VoiceSpec,
 };
+use crate::logs::{PatternTexts, StepTexts};
 use crate::model::GroupIx;
 
 /// Stand-in users that an Engram backend is known to write as.
@@ -97,8 +100,32 @@ impl Reader<'_> {
             pool: self.take(&["users", "pool"], &raw.users.pool, Vec::new()),
             accept: self.accept(&raw.accept),
             caps: self.caps(&raw.caps),
+            logs: self.logs(&raw.logs),
         };
         (scenario, given)
+    }
+
+    /// The templates of log lines; those of a list that is not given are the default's.
+    fn logs(&mut self, raw: &RawLogs) -> PatternTexts {
+        let PatternTexts {
+            chat,
+            upload,
+            voice,
+        } = PatternTexts::default();
+        PatternTexts {
+            chat: self.task_lines("chat", &raw.chat, chat),
+            upload: self.task_lines("upload", &raw.upload, upload),
+            voice: self.task_lines("voice", &raw.voice, voice),
+        }
+    }
+
+    fn task_lines(&mut self, channel: &str, raw: &RawTaskLines, default: StepTexts) -> StepTexts {
+        let at = |step| ["logs", channel, step];
+        StepTexts {
+            started: self.take(&at("started"), &raw.started, default.started),
+            completed: self.take(&at("completed"), &raw.completed, default.completed),
+            failed: self.take(&at("failed"), &raw.failed, default.failed),
+        }
     }
 
     fn caps(&mut self, raw: &RawCaps) -> Caps {

@@ -10,9 +10,9 @@ use serde::Deserialize;
 
 use super::text::{
     AlgorithmText, Auth, AuthText, BaseUrl, BleedText, ChannelText, CheckText, Claim, DayText,
-    DialectText, EndpointText, ExecutorText, FileNames, IdsText, KindText, Line, Name, OwnerText,
-    Path, PlaceText, Pool, SecondText, SecretText, SessionPath, StartsText, StoreUrl, Template,
-    Texts, TriggerWords,
+    DialectText, EndpointText, ExecutorText, FileNames, IdsText, KindText, Line, LineTemplates,
+    Name, OwnerText, Path, PlaceText, Pool, SecondText, SecretText, SessionPath, StartsText,
+    StoreUrl, Template, Texts, TriggerWords,
 };
 use super::value::{Counts, Field, Flag, Int, Pauses, Rate, Speed, Time};
 use crate::model::limits::{PLANNED_USERS_MAX, SESSIONS_MAX};
@@ -63,6 +63,36 @@ pub(super) struct RawFile {
     pub(super) accept: Vec<RawAccept>,
     /// What a run may do at most. A flag wins over the value here.
     pub(super) caps: RawCaps,
+    /// How the lines of the target's log look that speak of background tasks.
+    pub(super) logs: RawLogs,
+}
+
+/// How the lines of the target's log look that speak of background tasks. A list replaces the
+/// lines that are looked for if nothing is said, which are `Background task started: …`,
+/// `completed` and `failed`; an empty one looks for none.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RawLogs {
+    /// Lines about the task of a chat turn.
+    pub(super) chat: RawTaskLines,
+    /// Lines about the task of an upload.
+    pub(super) upload: RawTaskLines,
+    /// Lines about the task of a spoken turn.
+    pub(super) voice: RawTaskLines,
+}
+
+/// How the lines about the tasks of one channel look. Each entry is text that is looked for
+/// anywhere in a line, with `{user}`, `{file}`, `{count}` and `{error}` for what differs, and `[…]`
+/// around what may be missing.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RawTaskLines {
+    /// A task has begun.
+    pub(super) started: Field<LineTemplates>,
+    /// It is done.
+    pub(super) completed: Field<LineTemplates>,
+    /// It has given up.
+    pub(super) failed: Field<LineTemplates>,
 }
 
 /// What a run may do at most. A plan that exceeds a bound is refused where that is known before

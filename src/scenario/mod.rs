@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use crate::logs::PatternTexts;
 use crate::model::limits::EQUAL_SCANS_MIN;
 use crate::model::{GroupIx, OpKind, Scan, StoreDialect, standstill};
 
@@ -74,6 +75,9 @@ pub struct Scenario {
     /// What a run may do at most.
     #[serde(default)]
     pub caps: Caps,
+    /// How the lines of the target's log look that speak of background tasks.
+    #[serde(default)]
+    pub logs: PatternTexts,
 }
 
 /// What goes wrong on the client's side, on purpose: each with the share of the operations it

@@ -137,7 +137,7 @@ fn wrong_keys() {
     check(
         &error_above("colour = 1"),
         (2, 1),
-        &["allowed: accept, auth, caps, description, disturbances, load, memory, sessions"],
+        &["allowed: accept, auth, caps, description, disturbances, load, logs, memory, sessions"],
     );
     check(
         &error_above("users = 5"),
@@ -832,4 +832,41 @@ fn a_file_may_hold_nothing_but_credentials() {
         let error = parse_auth(text, "a.toml").unwrap_err().to_string();
         assert!(error.contains(what), "{error}");
     }
+}
+
+#[test]
+fn lines_of_a_log_are_looked_for_as_the_file_says() {
+    let logs = "[logs.chat]\nstarted = [\"Saving for {user}\"]\nfailed = []\n";
+    let scenario = parse(
+        "x",
+        &with("[load.chat]", &format!("{logs}[load.chat]")),
+        "x",
+    )
+    .unwrap();
+    let default = crate::logs::PatternTexts::default();
+    assert_eq!(scenario.logs.chat.started, ["Saving for {user}"]);
+    assert_eq!(scenario.logs.chat.failed, Vec::<String>::new());
+    assert_eq!(scenario.logs.chat.completed, default.chat.completed);
+    assert_eq!(scenario.logs.voice, default.voice);
+    for (value, what) in [
+        (
+            "[\"Saved for {usr}\"]",
+            "`Saved for {usr}` has a field that is none of",
+        ),
+        ("[\"Saved [for {user}\"]", "has a `[` without a `]`"),
+        ("[\"{user} saved\"]", "does not begin with words"),
+        ("\"Saved for {user}\"", "not a list of texts"),
+    ] {
+        let error = error_above(&format!("[logs.voice]\ncompleted = {value}"));
+        check(&error, (3, 13), &[what, "allowed: "]);
+    }
+}
+
+#[test]
+fn a_ledger_of_an_earlier_version_has_the_default_lines() {
+    let scenario = parse("x", GOOD, "x").unwrap();
+    let mut written = serde_json::to_value(&scenario).unwrap();
+    assert!(written.as_object_mut().unwrap().remove("logs").is_some());
+    let read: Scenario = serde_json::from_value(written).unwrap();
+    assert_eq!(read, scenario);
 }

@@ -13,6 +13,7 @@ use super::{
     AcceptedOwner, AuthKind, Day, FileName, SecondUser, SecretRef, SessionIds, Signing, Store,
     TokenPlace, accept, auth, pool,
 };
+use crate::logs::Pattern;
 use crate::model::{BleedKind, Code, OpKind, StoreDialect};
 
 /// Characters of a text in a scenario: names, paths, apologies.
@@ -407,6 +408,42 @@ impl JsonSchema for Texts {
 
     fn schema_name() -> Cow<'static, str> {
         "Texts".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "array", "items": {"type": "string", "minLength": 1}})
+    }
+}
+
+/// A list of templates of log lines.
+#[derive(Debug)]
+pub(super) struct LineTemplates;
+
+impl Leaf for LineTemplates {
+    type Out = Vec<String>;
+
+    fn read(value: &Value) -> Result<Vec<String>, BadValue> {
+        let templates = Texts::read(value)?;
+        for template in &templates {
+            Pattern::new(template).map_err(|bad| {
+                let what = format!("`{}` {}", quoted(&bad.template), bad.what);
+                let allowed = "words, with {user}, {file}, {count} and {error} in them, and [ ] \
+                               around what may be missing";
+                let help = "write it as in \"Stored for {user}[, file: {file}]\"";
+                BadValue::new(what, allowed).help(help)
+            })?;
+        }
+        Ok(templates)
+    }
+}
+
+impl JsonSchema for LineTemplates {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "LineTemplates".into()
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {

@@ -21,6 +21,14 @@ mod voice;
 /// Key of the hashes over what operations send.
 const TEXT_KEY: &[u8; 32] = b"crosswire text to send, version1";
 
+/// What the file of an operation is called; `None` if it sends none.
+pub(super) fn file_name(spec: &SessionSpec, op: OpId) -> Option<String> {
+    match spec {
+        SessionSpec::Upload(spec) => Some(upload::file_name(spec, op)),
+        SessionSpec::Chat(_) | SessionSpec::Voice(_) | SessionSpec::Recall(_) => None,
+    }
+}
+
 /// The steps of a session.
 pub(super) fn steps(
     spec: &SessionSpec,

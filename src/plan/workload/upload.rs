@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::model::{SessionIx, TraitSet, UserIx};
+use crate::model::{OpId, SessionIx, TraitSet, UserIx};
 use crate::plan::document::{Document, layout};
 use crate::plan::stream::{Purpose, Streams};
 use crate::plan::words::Vocabulary;
@@ -28,10 +28,7 @@ pub(super) fn steps(
         let characters = streams.one_of(Purpose::Size, op.seq, &spec.characters);
         let (blocks, filler_chars) = layout(characters, blocks_max);
         let document = Document {
-            file_name: match &spec.file_name {
-                FileName::Unique => format!("notes-{}-{}.txt", session.0, op.seq),
-                FileName::Same(name) => name.clone(),
-            },
+            file_name: file_name(spec, op),
             blocks,
             filler_chars,
             words_key: streams.key(Purpose::Text, op.seq),
@@ -53,6 +50,14 @@ pub(super) fn steps(
         item_next += blocks;
     }
     steps
+}
+
+/// What the file of an upload is called.
+pub(in crate::plan) fn file_name(spec: &UploadSpec, op: OpId) -> String {
+    match &spec.file_name {
+        FileName::Unique => format!("notes-{}-{}.txt", op.session.0, op.seq),
+        FileName::Same(name) => name.clone(),
+    }
 }
 
 /// Hash of what determines a document, so that it need not be written to be hashed.

@@ -10,8 +10,9 @@ use super::super::draft::proof;
 use super::super::evidence::{Absence, Evidence};
 use super::super::missing::{self, Missing};
 use super::super::owner::{Owner, classify};
-use super::super::{Draft, wording};
+use super::super::{Context, Draft, wording};
 use super::Check;
+use crate::plan;
 
 /// Characters of a log line that a finding shows.
 const EXCERPT_CHARS_MAX: usize = 160;
@@ -34,7 +35,7 @@ impl Check for LogMismatch {
          is well. The usual causes are a user that the task does not take along and looks up when \
          it logs, and a line that is written whatever the store has answered. A line is told to \
          be of an operation by the request or trace id that was sent with it; where a target logs \
-         none, by the user, if that user has but one such operation. That a task has no end in \
+         none, by the user and the file, if but one such operation of that user fits. That a task has no end in \
          the log is only a hint, and is not even that where fewer than 99 % of the request ids \
          were seen. Times are not compared."
     }
@@ -70,10 +71,12 @@ fn lines_by_op<'a>(evidence: &Evidence<'a>) -> BTreeMap<OpId, Vec<&'a LogLine>> 
         only.entry(whose).or_default().insert(op.invocation.op);
     }
     let by_user = |line: &LogLine, kind| match classify(context, line.user.as_deref()) {
-        Owner::User(user) => match only.get(&(user, kind)) {
-            Some(ops) if ops.len() == 1 => ops.first().copied(),
-            Some(_) | None => None,
-        },
+        Owner::User(user) => {
+            let ops = only.get(&(user, kind))?.iter().copied();
+            let mut fitting = ops.filter(|op| line.file.as_deref().is_none_or(names(context, *op)));
+            let first = fitting.next();
+            first.filter(|_| fitting.next().is_none())
+        }
         Owner::Placeholder(_) | Owner::Nobody | Owner::Foreign(_) => None,
     };
     let mut by_op: BTreeMap<OpId, Vec<&LogLine>> = BTreeMap::new();
@@ -91,6 +94,12 @@ fn lines_by_op<'a>(evidence: &Evidence<'a>) -> BTreeMap<OpId, Vec<&'a LogLine>> 
         lines.sort();
     }
     by_op
+}
+
+/// Is this the file that an operation uploads? A log may have its path.
+fn names(context: &Context<'_>, op: OpId) -> impl Fn(&str) -> bool {
+    let sent = plan::file_name(context.scenario, op);
+    move |file| sent.is_some() && file.rsplit('/').next() == sent.as_deref()
 }
 
 /// What was sent under one request id, and what the log says of it.
@@ -273,8 +282,8 @@ impl<'e, 'a> Request<'e, 'a> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::ReadBack;
     use super::super::super::testing::{History, owner};
-    use super::super::super::{Context, ReadBack};
     use super::*;
     use crate::model::{LogCoverage, Micros, SessionIx};
 
@@ -431,5 +440,37 @@ mod tests {
         let lines = [line(None, OpKind::Chat, LogStep::Completed, Some(owner(0)))];
         let told = told(&history, &lines, LogCoverage::default());
         assert_eq!(told, ["lost S2", "log-mismatch S2"]);
+    }
+
+    #[test]
+    fn without_ids_an_upload_is_told_by_its_user_and_its_file() {
+        let mut history = History::new(2, 1);
+        history.upload(0, 6);
+        for piece in 0..3 {
+            history.remove(&format!("f6.{piece}"));
+        }
+        let upload = |file: Option<&str>| LogLine {
+            file: file.map(str::to_owned),
+            ..line(None, OpKind::Upload, LogStep::Completed, Some(owner(0)))
+        };
+        let lost = ["lost S2"];
+        let false_end = ["lost S2", "log-mismatch S2"];
+        for (file, expected) in [
+            (Some("notes-6-0.txt"), &false_end[..]),
+            (Some("/tmp/up/notes-6-0.txt"), &false_end[..]),
+            (Some("notes-1-0.txt"), &lost[..]),
+            (Some("other.txt"), &lost[..]),
+            // The user has two uploads.
+            (None, &lost[..]),
+        ] {
+            let told = told(&history, &[upload(file)], LogCoverage::default());
+            assert_eq!(told, expected, "{file:?}");
+        }
+        // Nobody else has sent this file.
+        let others = LogLine {
+            user: Some(owner(1)),
+            ..upload(Some("notes-6-0.txt"))
+        };
+        assert_eq!(told(&history, &[others], LogCoverage::default()), lost);
     }
 }
