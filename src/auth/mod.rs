@@ -248,6 +248,17 @@ impl TokenSource {
         }
     }
 
+    /// When the token of a user ends for good, by the user's name at the target; `None` if it says
+    /// no end, or is renewed.
+    pub fn ends(&self, user_name: &str) -> Option<SystemTime> {
+        let expires = match self {
+            Self::Given(secret) => read_claims(secret).expires,
+            Self::Table(table) => table.tokens.get(user_name)?.1.expires,
+            Self::Dev | Self::None | Self::Renewed(_) => None,
+        };
+        SystemTime::UNIX_EPOCH.checked_add(expires?)
+    }
+
     /// What became of the tokens so far; `None` where none is issued.
     pub fn counts(&self) -> Option<TokenCounts> {
         match self {

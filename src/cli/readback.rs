@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 
 use crate::event::Event;
 use crate::ledger::{Ledger, LedgerError, LedgerReader, Manifest};
-use crate::model::Micros;
+use crate::model::{Micros, OpKind};
 use crate::observe::{Baseline, BaselineCounts, ScanContext, SettlePlan, StoreClient};
 use crate::plan::Plan;
 use crate::scenario::Scenario;
@@ -169,8 +169,11 @@ pub(super) async fn settle(
         lag_p999: lag_p999(&ledger, fresh.longest_lag)?,
     };
     let (tell, told) = std::sync::mpsc::channel();
+    // What this store cannot show is not waited for.
+    let mut shown = OpKind::ALL.to_vec();
+    shown.retain(|kind| *kind != OpKind::Upload || store.can_list_facts());
     let missing = move || {
-        ledger.missing_promises().unwrap_or_else(|error| {
+        ledger.missing_promises(&shown).unwrap_or_else(|error| {
             // The receiver outlives this closure.
             let _ = tell.send(error);
             0

@@ -438,16 +438,19 @@ impl LedgerReader {
         Ok(counts.into_iter().collect())
     }
 
-    /// How many `ok` operations promised a message or blocks of which no reading of the store has
-    /// shown anything yet. For an upload every block counts.
+    /// How many `ok` operations of these kinds promised a message or blocks of which no reading of
+    /// the store has shown anything yet. For an upload every block counts.
     ///
     /// # Errors
     /// The file cannot be read.
-    pub fn missing_promises(&self) -> Result<u64, LedgerError> {
-        let counts: Vec<u64> = self.all("SELECT count(*) FROM v_missing", [], |columns| {
-            columns.int()
-        })?;
-        Ok(counts.into_iter().sum())
+    pub fn missing_promises(&self, kinds: &[OpKind]) -> Result<u64, LedgerError> {
+        let mut missing = 0;
+        for kind in kinds {
+            let sql = "SELECT count(*) FROM v_missing WHERE kind = ?1";
+            let counts: Vec<u64> = self.all(sql, [codes::op_kind(*kind)], number)?;
+            missing += counts.into_iter().sum::<u64>();
+        }
+        Ok(missing)
     }
 
     /// All scans, in order.

@@ -29,7 +29,12 @@ pub(super) fn look(sheet: &mut Sheet, reports: &Path, users: u32) {
     let seen = format!("room for {most} connections, {wanted} wanted");
     sheet.line("descriptors", state, seen, remedy);
     match ports() {
-        None => sheet.line("ports", State::Skipped, "not known on this system", ""),
+        None => sheet.line(
+            "ports",
+            State::Skipped,
+            "not known on this system",
+            "see that outgoing connections have ports enough",
+        ),
         Some(ports) => {
             let (state, remedy) = if ports >= wanted {
                 (State::Ok, "")

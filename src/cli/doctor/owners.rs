@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::ledger::LedgerReader;
-use crate::model::{Code, OpKind, Outcome, Proof, RecordType};
+use crate::model::{Code, OpKind, Outcome, Proof, RecordType, SessionIx};
 use crate::report::{FindingDetail, Report};
 
 use super::sheet::{Sheet, State};
@@ -26,7 +26,8 @@ pub(super) fn look(
     ops.retain(|op| op.invocation.kind == kind);
     let Some(first) = ops.first() else {
         let seen = "the scenario has no such sessions";
-        sheet.line(name, State::Skipped, seen, "");
+        let remedy = "add such a group to the scenario, or name none";
+        sheet.line(name, State::Skipped, seen, remedy);
         return Ok(());
     };
     if let Some(op) = ops.iter().find(|op| op.outcome() != Outcome::Ok) {
@@ -37,9 +38,15 @@ pub(super) fn look(
         sheet.line(name, State::Fail, seen, remedy(status));
         return Ok(());
     }
-    if prepared.store.is_none() {
+    let Some(store) = &prepared.store else {
         let remedy = "name the store with `--memory URL`";
         sheet.line(name, State::Skipped, "answered, and not read back", remedy);
+        return Ok(());
+    };
+    if kind == OpKind::Upload && !store.can_list_facts() {
+        let seen = "answered; no-read-back: this store lists no facts";
+        let remedy = "leave uploads out of the load: nothing can be proved of them here";
+        sheet.line(name, State::Skipped, seen, remedy);
         return Ok(());
     }
     let of_kind = |finding: &&FindingDetail| {
@@ -67,10 +74,20 @@ pub(super) fn look(
     }
     if let Some(accepted) = found.first() {
         let seen = format!("accepted: {}", accepted.claim);
-        sheet.line(name, State::Warn, seen, "");
+        let remedy = "take the entry out once the target writes this channel as its user";
+        sheet.line(name, State::Warn, seen, remedy);
         return Ok(());
     }
-    let session = first.invocation.op.session;
+    recorded(sheet, name, &ledger, (users, first.invocation.op.session))
+}
+
+/// Says under whom the records of a session are.
+fn recorded(
+    sheet: &mut Sheet,
+    name: String,
+    ledger: &LedgerReader,
+    (users, session): (u32, SessionIx),
+) -> anyhow::Result<()> {
     let owners = ledger
         .sightings_of_users(0..users)?
         .into_iter()

@@ -113,7 +113,8 @@ pub(super) async fn target(sheet: &mut Sheet, base: &Url, health: &str) -> bool 
 fn clock(sheet: &mut Sheet, date: Option<&str>) {
     let Some(theirs) = date.and_then(read_date) else {
         let seen = "the target does not say what time it has";
-        sheet.line("clock", State::Skipped, seen, "");
+        let remedy = "compare the clocks by hand: tokens begin and end by them";
+        sheet.line("clock", State::Skipped, seen, remedy);
         return;
     };
     let apart = SystemTime::now()
@@ -148,7 +149,8 @@ pub(super) async fn retrieval(sheet: &mut Sheet, prepared: &Prepared) {
     let session = chat.and_then(|group| first_session(prepared, group.ix));
     let (Some(session), 2..) = (session, scenario.users) else {
         let seen = "it takes a chat turn and a second user";
-        sheet.line(NAME, State::Skipped, seen, "");
+        let remedy = "name a scenario with both, or none";
+        sheet.line(NAME, State::Skipped, seen, remedy);
         return;
     };
     let id = CanaryId {
@@ -159,7 +161,10 @@ pub(super) async fn retrieval(sheet: &mut Sheet, prepared: &Prepared) {
         kind: CanaryKind::Turn,
     };
     match shown(prepared, id).await {
-        Err(why) => sheet.line(NAME, State::Skipped, why, ""),
+        Err(why) => {
+            let remedy = "ask who runs the target whether its agents search all users' memories";
+            sheet.line(NAME, State::Skipped, why, remedy);
+        }
         Ok(false) => {
             let seen = "a search by another user does not show what the first one said";
             sheet.line(NAME, State::Ok, seen, "");
@@ -167,7 +172,8 @@ pub(super) async fn retrieval(sheet: &mut Sheet, prepared: &Prepared) {
         // A target that repeats the question shows also what nobody has said.
         Ok(true) if shown(prepared, CanaryId { item: UNSAID, ..id }).await == Ok(true) => {
             let seen = "the search repeats what it is asked for, so its answer tells nothing";
-            sheet.line(NAME, State::Skipped, seen, "");
+            let remedy = "ask who runs the target whether its agents search all users' memories";
+            sheet.line(NAME, State::Skipped, seen, remedy);
         }
         Ok(true) => {
             let seen = "one user's search shows what another one said: synthetic texts would \

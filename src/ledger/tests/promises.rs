@@ -11,7 +11,10 @@ fn missing(events: impl IntoIterator<Item = Event>) -> u64 {
     let folder = tempfile::tempdir().unwrap();
     written(folder.path(), events);
     let reader = LedgerReader::open(folder.path()).unwrap();
-    reader.missing_promises().unwrap()
+    let all = reader.missing_promises(&OpKind::ALL).unwrap();
+    let apart = OpKind::ALL.map(|kind| reader.missing_promises(&[kind]).unwrap());
+    assert_eq!(apart.into_iter().sum::<u64>(), all);
+    all
 }
 
 fn turn(promise: Promise) -> Vec<Event> {
