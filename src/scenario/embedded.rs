@@ -67,21 +67,20 @@ mod tests {
         let [group] = scenario.groups.as_slice() else {
             panic!("more than one group");
         };
-        let Executor::ConstantArrivalRate {
-            rate,
-            time_unit,
-            duration,
-            ..
+        let Executor::PerVuIterations {
+            vus, iterations, ..
         } = group.executor
         else {
-            panic!("the rate depends on the target");
+            panic!("the number of turns depends on the target");
         };
         let SessionSpec::Chat(chat) = &group.session else {
             panic!("more than chat");
         };
         assert_eq!(chat.turns, 1..=1);
-        assert_eq!(time_unit, Duration::from_secs(1));
-        assert_eq!(u64::from(rate) * duration.as_secs(), 60);
+        assert_eq!(vus * iterations, 60);
+        // Otherwise nobody overlaps with anybody where answers are quick.
+        assert!(group.starts_together);
+        assert_eq!(chat.think.min, Duration::from_secs(10));
     }
 
     #[test]
