@@ -2,7 +2,9 @@
 
 use std::io;
 
-use crate::model::{Completion, Invocation, LagSample, LogLine, ResourceSample, Scan, Sighting};
+use crate::model::{
+    ChunkTimes, Completion, Invocation, LagSample, LogLine, ResourceSample, Scan, Sighting,
+};
 
 /// Something happened. Times are offsets from the run's epoch.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,6 +21,8 @@ pub enum Event {
     Sampled(ResourceSample),
     /// The store's delay was measured.
     Lagged(LagSample),
+    /// An answer came in chunks.
+    Streamed(ChunkTimes),
     /// A line of the target's log was read that speaks of this run.
     Logged(LogLine),
 }

@@ -266,7 +266,7 @@ impl CheckArgs {
             CheckTest::Chat => vec![OpKind::Chat],
             CheckTest::Document => vec![OpKind::Upload],
             CheckTest::Voice => vec![OpKind::Voice],
-            CheckTest::All => OpKind::ALL.to_vec(),
+            CheckTest::All => vec![OpKind::Chat, OpKind::Upload, OpKind::Voice],
         }
     }
 }

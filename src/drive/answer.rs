@@ -15,6 +15,9 @@ use crate::wire::{Exchange, Fault};
 /// A longer session id is not used: it would be repeated in every request of the session.
 const SESSION_ID_BYTES_MAX: usize = 256;
 
+/// What the status of a turn says that is not kept, in a success.
+const KEPT_DENIALS: [&str; 3] = ["error", "failed", "failure"];
+
 /// Characters of a text that are looked at before it is cut to a detail: a credential in what is
 /// kept must be whole to be known.
 const DETAIL_CHARS_READ: usize = 40 * DETAIL_CHARS_MAX;
@@ -69,6 +72,13 @@ struct ChatAnswer<'a> {
     content: Cow<'a, str>,
     #[serde(default)]
     session_id: Option<String>,
+}
+
+/// An answer that a turn is kept, as far as it may deny it.
+#[derive(Deserialize)]
+struct KeptAnswer {
+    status: Option<String>,
+    success: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -153,11 +163,42 @@ impl Reader<'_> {
         judged
     }
 
+    /// Judges the answer to a turn that is told to be kept: it promises the user's own message.
+    pub(super) fn kept(&self, exchange: &Exchange) -> Judged {
+        let body = match success(exchange) {
+            Ok(body) => body,
+            Err(failed) => return self.with_bleed_in_textless(failed, exchange),
+        };
+        let judged = match serde_json::from_slice(body) {
+            Ok(KeptAnswer { status, success }) => {
+                let is_denied = success == Some(false)
+                    || status.is_some_and(|status| KEPT_DENIALS.contains(&status.as_str()));
+                if is_denied {
+                    Judged::failed(Outcome::SoftFail, String::from_utf8_lossy(body))
+                } else {
+                    Judged {
+                        outcome: Outcome::Ok,
+                        promise: Promise {
+                            user_message: true,
+                            ..Promise::NONE
+                        },
+                        echo: Echo::NotExpected,
+                        server_session: None,
+                        detail: None,
+                        bleed: Vec::new(),
+                    }
+                }
+            }
+            Err(error) => not_promised(&error, body),
+        };
+        self.with_bleed_in_textless(judged, exchange)
+    }
+
     /// Judges the answer to an upload of so many blocks.
     pub(super) fn upload(&self, exchange: &Exchange, blocks: u16) -> Judged {
         let body = match success(exchange) {
             Ok(body) => body,
-            Err(failed) => return self.upload_with_bleed(failed, exchange),
+            Err(failed) => return self.with_bleed_in_textless(failed, exchange),
         };
         let judged = match serde_json::from_slice(body) {
             Ok(UploadAnswer { success: true }) => Judged {
@@ -176,7 +217,7 @@ impl Reader<'_> {
             }
             Err(error) => not_promised(&error, body),
         };
-        self.upload_with_bleed(judged, exchange)
+        self.with_bleed_in_textless(judged, exchange)
     }
 
     /// Does the text begin as the target's apologies do?
@@ -212,9 +253,9 @@ impl Reader<'_> {
         }
     }
 
-    /// An upload's answer has no text that could carry the canary; another's is a bleed all the
-    /// same.
-    fn upload_with_bleed(&self, judged: Judged, exchange: &Exchange) -> Judged {
+    /// The answer to an upload, or to a turn to keep, has no text that could carry the canary;
+    /// another's is a bleed all the same.
+    fn with_bleed_in_textless(&self, judged: Judged, exchange: &Exchange) -> Judged {
         let mut judged = self.with_bleed_of(judged, exchange);
         if judged.echo != Echo::Foreign {
             judged.echo = Echo::NotExpected;

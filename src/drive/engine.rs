@@ -55,6 +55,7 @@ pub(super) struct Routes {
     pub(super) authority: HeaderValue,
     pub(super) chat: Uri,
     pub(super) upload: Uri,
+    pub(super) turn: Uri,
 }
 
 /// An operation in flight: counted until it is dropped.
@@ -82,6 +83,7 @@ impl Engine {
             authority: endpoint.authority(),
             chat: endpoint.path(&target.paths.chat)?,
             upload: endpoint.path(&target.paths.upload)?,
+            turn: endpoint.path(&target.paths.turn)?,
         };
         let connect_limit = target.timeouts.connect;
         let caps = plan.scenario().caps;

@@ -102,6 +102,8 @@ pub enum FaultKind {
     BlindRetry,
     /// Tasks that begin while the worker is being started act as whoever started it.
     ColdStart,
+    /// A chunk of one user's streamed answer comes out at another one's socket.
+    StreamMix,
 }
 
 /// The share of the operations that is struck where all would leave nothing to judge.
@@ -135,7 +137,12 @@ const ALL: &[OpKind] = &OpKind::ALL;
 /// Turns over REST.
 const CHAT: &[OpKind] = &[OpKind::Chat];
 /// Turns over any channel.
-const TURNS: &[OpKind] = &[OpKind::Chat, OpKind::Voice];
+const TURNS: &[OpKind] = &[OpKind::Chat, OpKind::Voice, OpKind::Stream, OpKind::Turn];
+/// Turns that are answered before they are stored.
+const ANSWERED: &[OpKind] = &[OpKind::Chat, OpKind::Voice, OpKind::Stream];
+/// Turns that are written, not spoken.
+const TEXTS: &[OpKind] = &[OpKind::Chat, OpKind::Stream, OpKind::Turn];
+const STREAM: &[OpKind] = &[OpKind::Stream];
 const UPLOAD: &[OpKind] = &[OpKind::Upload];
 const VOICE: &[OpKind] = &[OpKind::Voice];
 
@@ -182,7 +189,7 @@ impl About {
 
 impl FaultKind {
     /// All faults, in the order in which messages list them.
-    pub const ALL: [Self; 43] = [
+    pub const ALL: [Self; 44] = [
         Self::LateBinding,
         Self::NoOwner,
         Self::AuthFallback,
@@ -226,6 +233,7 @@ impl FaultKind {
         Self::SharedAgent,
         Self::BlindRetry,
         Self::ColdStart,
+        Self::StreamMix,
     ];
 
     /// The name used on the command line and in the truth.
@@ -273,13 +281,13 @@ impl FaultKind {
             Self::Wedge => About::new("wedge", ALL).after(WEDGED_AFTER),
             Self::LengthLimit => About::new("length-limit", ALL).limit(REFUSED_CHARS),
             Self::LastTwoTurns => About::new("last-two-turns", CHAT),
-            Self::ReorderWrites => About::new("reorder-writes", TURNS).delay(HELD),
-            Self::Truncate => About::new("truncate", CHAT).limit(CUT_CHARS),
-            Self::FlipBytes => About::new("flip-bytes", CHAT),
+            Self::ReorderWrites => About::new("reorder-writes", ANSWERED).delay(HELD),
+            Self::Truncate => About::new("truncate", TEXTS).limit(CUT_CHARS),
+            Self::FlipBytes => About::new("flip-bytes", TEXTS),
             Self::ReplayOldRun => About::new("replay-old-run", TURNS),
             Self::Invent => About::new("invent", TURNS),
             Self::SlowStore => About::new("slow-store", ALL).delay(SLOW),
-            Self::DamageCanary => About::new("damage-canary", CHAT),
+            Self::DamageCanary => About::new("damage-canary", TEXTS),
             // It strikes pages that are read, not operations.
             Self::PageLost => About::new("page-lost", &[]).rate(SOME),
             Self::LogNoUser => About::new("log-no-user", ALL),
@@ -288,8 +296,9 @@ impl FaultKind {
             Self::LogNoEnd => About::new("log-no-end", ALL).rate(SOME),
             Self::LogCompletedNotStored => About::new("log-completed-not-stored", ALL),
             Self::SharedAgent => About::new("shared-agent", CHAT),
-            Self::BlindRetry => About::new("blind-retry", TURNS).delay(RETRIED),
+            Self::BlindRetry => About::new("blind-retry", ANSWERED).delay(RETRIED),
             Self::ColdStart => About::race("cold-start", ALL, 200),
+            Self::StreamMix => About::race("stream-mix", STREAM, 100),
         }
     }
 }

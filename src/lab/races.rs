@@ -50,6 +50,8 @@ pub(super) struct Faults<T> {
     pub(super) uploads: Exchange<Arc<str>>,
     /// Where two authors' chunks meet.
     pub(super) chunks: Exchange<(Arc<str>, String)>,
+    /// Where chunks of two streamed answers meet, with those whom they are for.
+    pub(super) streams: Exchange<(Arc<str>, String)>,
     /// Where two sockets' answers meet, with those whom they are for.
     pub(super) sockets: Exchange<(Arc<str>, String)>,
 }
@@ -102,8 +104,14 @@ impl<T> Faults<T> {
             tasks: Exchange::default(),
             uploads: Exchange::default(),
             chunks: Exchange::default(),
+            streams: Exchange::default(),
             sockets: Exchange::default(),
         }
+    }
+
+    /// Is there no fault at all?
+    pub(super) fn none_planted(&self) -> bool {
+        self.specs.is_empty()
     }
 
     /// Is this fault planted at all?

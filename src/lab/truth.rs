@@ -16,6 +16,8 @@ pub(super) const DEV_OWNER_PREFIX: &str = "dev-oid-";
 pub(super) const REST_PLACEHOLDER: &str = "dev-user";
 /// The user that voice sockets act as where they are not authenticated.
 pub(super) const VOICE_PLACEHOLDER: &str = "voice-user";
+/// The user that chat sockets act as where they are not authenticated.
+pub(super) const STREAM_PLACEHOLDER: &str = "ws-user";
 
 /// The truth's file, or nowhere.
 #[derive(Debug, Clone)]
@@ -90,7 +92,7 @@ pub(super) fn owner_code(true_user: &str, stored_owner: Option<&str>) -> Option<
     if owner == true_user {
         return None;
     }
-    if owner == REST_PLACEHOLDER || owner == VOICE_PLACEHOLDER {
+    if [REST_PLACEHOLDER, VOICE_PLACEHOLDER, STREAM_PLACEHOLDER].contains(&owner) {
         return Some(Code::PlaceholderOwner);
     }
     // A user who is not of the same run is a stranger to it.

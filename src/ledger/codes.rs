@@ -21,6 +21,8 @@ pub(super) fn op_kind(kind: OpKind) -> u8 {
         OpKind::Chat => 0,
         OpKind::Upload => 1,
         OpKind::Voice => 2,
+        OpKind::Stream => 3,
+        OpKind::Turn => 4,
     }
 }
 

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use rusqlite::{Connection, Statement, params};
 
-use super::codes;
 use super::log_lines;
 use super::names::Names;
+use super::{chunks, codes};
 use crate::event::Event;
 use crate::model::limits::PLANNED_USERS_MAX;
 use crate::model::{
-    Completion, Invocation, LagSample, LogLine, Micros, OpId, RecordType, ResourceSample, Scan,
-    SeenCanary, SessionIx, Sighting, UserIx,
+    ChunkTimes, Completion, Invocation, LagSample, LogLine, Micros, OpId, RecordType,
+    ResourceSample, Scan, SeenCanary, SessionIx, Sighting, UserIx,
 };
 
 /// Bytes of the key that tells readings apart: place in the key's order, then hash.
@@ -66,6 +66,7 @@ pub(super) struct Inserts<'c> {
     scanned: Statement<'c>,
     sampled: Statement<'c>,
     lagged: Statement<'c>,
+    streamed: Statement<'c>,
     logged: Statement<'c>,
     note: Statement<'c>,
     baseline: Statement<'c>,
@@ -90,6 +91,7 @@ impl<'c> Inserts<'c> {
             scanned: connection.prepare(SCANNED)?,
             sampled: connection.prepare(SAMPLED)?,
             lagged: connection.prepare(LAGGED)?,
+            streamed: connection.prepare(chunks::STREAMED)?,
             logged: connection.prepare(log_lines::LOGGED)?,
             note: connection.prepare(NOTE)?,
             baseline: connection.prepare(BASELINE)?,
@@ -119,6 +121,7 @@ impl<'c> Inserts<'c> {
             Event::Scanned(scan) => self.scanned(scan),
             Event::Sampled(sample) => self.sampled(sample),
             Event::Lagged(lag) => self.lagged(lag),
+            Event::Streamed(times) => self.streamed(times),
             Event::Logged(line) => self.logged(line),
         }
     }
@@ -306,6 +309,16 @@ impl<'c> Inserts<'c> {
             span(sample.cpu),
             count(sample.rss_bytes),
             sample.in_flight,
+        ])?;
+        Ok(())
+    }
+
+    fn streamed(&mut self, times: &ChunkTimes) -> rusqlite::Result<()> {
+        self.streamed.execute(params![
+            times.op.to_i64(),
+            span(times.first),
+            times.chunks,
+            chunks::pack(&times.gaps),
         ])?;
         Ok(())
     }

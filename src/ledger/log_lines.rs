@@ -41,7 +41,8 @@ pub(super) const OF_USERS: &str = "SELECT l.occurrence, l.op_id, l.kind, l.step,
             WHERE named_ix IS NOT NULL AND named_ix >= ?1 AND named_ix < ?2 \
     ) AS mine JOIN log_lines AS l ON l.words = mine.words AND l.occurrence = mine.occurrence";
 
-/// How much of the log was seen. The id of a voice turn is that of its socket's first turn.
+/// How much of the log was seen. The id of a turn on a socket is that of its socket's
+/// first turn.
 pub(super) const COVERAGE: &str = "SELECT count(*), coalesce(sum(seen), 0), \
     coalesce(sum(ended), 0), coalesce(sum(ended AND started), 0), \
     (SELECT count(*) FROM log_lines WHERE kind IS NOT NULL) FROM ( \
@@ -50,7 +51,7 @@ pub(super) const COVERAGE: &str = "SELECT count(*), coalesce(sum(seen), 0), \
                 AS ended, \
             EXISTS (SELECT 1 FROM log_lines AS l WHERE l.op_id = o.op_id AND l.step = 0) \
                 AS started \
-            FROM ops AS o WHERE o.outcome = 0 AND o.kind <> 2 \
+            FROM ops AS o WHERE o.outcome = 0 AND o.kind NOT IN (2, 3) \
         UNION ALL SELECT EXISTS (SELECT 1 FROM log_lines AS l \
                 WHERE l.op_id BETWEEN o.op_id >> 16 << 16 AND o.op_id | 65535), \
             EXISTS (SELECT 1 FROM log_lines AS l \
@@ -58,7 +59,7 @@ pub(super) const COVERAGE: &str = "SELECT count(*), coalesce(sum(seen), 0), \
                 AND l.step IN (1, 2)), \
             EXISTS (SELECT 1 FROM log_lines AS l \
                 WHERE l.op_id BETWEEN o.op_id >> 16 << 16 AND o.op_id | 65535 AND l.step = 0) \
-            FROM ops AS o WHERE o.outcome = 0 AND o.kind = 2)";
+            FROM ops AS o WHERE o.outcome = 0 AND o.kind IN (2, 3))";
 
 /// Reads a row of [`OF_USERS`].
 pub(super) fn line(columns: &mut Columns<'_, '_>) -> rusqlite::Result<LogLine> {
@@ -151,11 +152,6 @@ impl super::LedgerReader {
 
     /// A ledger of an earlier version has no such table.
     fn has_log_lines(&self) -> Result<bool, super::LedgerError> {
-        let tables: Vec<u64> = self.all(
-            "SELECT count(*) FROM sqlite_schema WHERE name = 'log_lines'",
-            [],
-            super::reader::number,
-        )?;
-        Ok(tables.into_iter().sum::<u64>() > 0)
+        self.has_table("log_lines")
     }
 }

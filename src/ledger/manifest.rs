@@ -13,7 +13,7 @@ use crate::model::{OpKind, RunId, Seed};
 /// The part of the format that must be equal for a ledger to be read.
 const FORMAT_MAJOR: u32 = 2;
 /// The part of the format that grows by additions which an older reader may pass over.
-const FORMAT_MINOR: u32 = 2;
+const FORMAT_MINOR: u32 = 3;
 /// The manifest's key of the format.
 const FORMAT_KEY: &str = "format";
 

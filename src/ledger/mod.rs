@@ -8,6 +8,7 @@
 //! things: an operation gets its end, an equal reading raises a sighting's count, findings are
 //! replaced by a new judgement, notes are replaced by their newest value.
 
+mod chunks;
 mod codes;
 mod error;
 mod folder;

@@ -509,6 +509,16 @@ impl LedgerReader {
         judgement::read(&self.connection).map_err(|source| self.failed(source))
     }
 
+    /// A ledger of an earlier version may lack a table.
+    pub(super) fn has_table(&self, name: &str) -> Result<bool, LedgerError> {
+        let tables: Vec<u64> = self.all(
+            "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?1",
+            [name],
+            number,
+        )?;
+        Ok(tables.into_iter().sum::<u64>() > 0)
+    }
+
     pub(super) fn all<T>(
         &self,
         sql: &str,
@@ -520,7 +530,7 @@ impl LedgerReader {
         Ok(values)
     }
 
-    fn each<T>(
+    pub(super) fn each<T>(
         &self,
         sql: &str,
         params: impl Params,

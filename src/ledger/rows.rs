@@ -107,9 +107,13 @@ impl<'r, 's> Columns<'r, 's> {
     }
 
     fn canaries(&mut self) -> rusqlite::Result<Vec<SeenCanary>> {
+        self.blob(codes::unpack)
+    }
+
+    pub(super) fn blob<T>(&mut self, read: impl Fn(&[u8]) -> Option<T>) -> rusqlite::Result<T> {
         let bytes = self.row.get_ref(self.next)?.as_blob()?;
         self.next += 1;
-        codes::unpack(bytes).ok_or_else(|| self.bad(format!("{} bytes", bytes.len())))
+        read(bytes).ok_or_else(|| self.bad(format!("{} bytes", bytes.len())))
     }
 
     /// The value of the column just read is none that this version knows.

@@ -1,4 +1,4 @@
--- The tables of run.db, format 2.2, without log_lines. docs/LEDGER.md describes every column.
+-- The tables of run.db, format 2.3, without log_lines and streams. docs/LEDGER.md describes every column.
 
 CREATE TABLE manifest (
     key TEXT PRIMARY KEY,

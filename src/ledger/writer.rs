@@ -19,7 +19,7 @@ use serde::Serialize;
 use super::insert::Inserts;
 use super::judgement::{self, Judgement};
 use super::names::Names;
-use super::{LEDGER_FILE, LedgerError, Manifest, folder, log_lines, manifest};
+use super::{LEDGER_FILE, LedgerError, Manifest, chunks, folder, log_lines, manifest};
 use crate::event::{Event, Sink};
 use crate::model::{Finding, InconclusiveReason, Verdict};
 
@@ -82,9 +82,10 @@ impl Ledger {
         let connection = open(&path, OpenFlags::empty())?;
         manifest::check_format(&connection, &path)?;
         let manifest = manifest::read(&connection, &path)?;
-        // A ledger of an earlier version has no such table and column yet.
+        // A ledger of an earlier version has no such tables and column yet.
         connection
             .execute_batch(log_lines::SCHEMA)
+            .and_then(|()| connection.execute_batch(chunks::SCHEMA))
             .and_then(|()| judgement::bring_up_to_date(&connection))
             .map_err(|source| LedgerError::sqlite(&path, source))?;
         let names = Names::of_scenario(manifest.run, &manifest.scenario_json);
@@ -321,6 +322,7 @@ fn create_tables(connection: &Connection, manifest: &Manifest) -> rusqlite::Resu
     let transaction = begin(connection)?;
     transaction.execute_batch(SCHEMA)?;
     transaction.execute_batch(log_lines::SCHEMA)?;
+    transaction.execute_batch(chunks::SCHEMA)?;
     manifest::write(&transaction, manifest)?;
     transaction.commit()
 }

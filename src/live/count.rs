@@ -122,7 +122,7 @@ impl Counts {
                 scan.ended
             }
             Event::Sampled(sample) => sample.at,
-            Event::Lagged(_) => self.now,
+            Event::Lagged(_) | Event::Streamed(_) => self.now,
             Event::Logged(line) => line.seen_at,
         }
     }

@@ -16,7 +16,7 @@ pub enum BleedKind {
     Retrieval,
     /// The whole answer to the same words, kept and given again.
     Cached,
-    /// It came on a stream beside the own answer.
+    /// It came on a socket beside the own answer.
     Streamed,
     /// The evidence does not say.
     Untold,

@@ -25,6 +25,8 @@ pub const EXCERPT_CHARS_AROUND: usize = 40;
 pub const DETAIL_CHARS_MAX: usize = 200;
 /// Capsules shown for one anomaly; the run's store holds every record.
 pub const CAPSULES_PER_CODE_MAX: usize = 100;
+/// Gaps between the chunks of one answer that are kept; further ones are not measured.
+pub const CHUNK_GAPS_MAX: usize = 1_024;
 /// Events that may wait between the session tasks and the collector.
 pub const EVENT_QUEUE_MAX: usize = 16_384;
 

@@ -32,7 +32,7 @@ pub use op::{Completion, Echo, Invocation, OpKind, OpRow, Outcome, Promise};
 pub(crate) use record::scans;
 pub use record::{Exactness, Likeness, RecordType, Role, Scan, SeenCanary, Sighting, standstill};
 pub use request::{op_of_request_id, op_of_trace_id, request_id, trace_id};
-pub use sample::{GeneratorHealth, LagSample, ResourceSample};
+pub use sample::{ChunkTimes, GeneratorHealth, LagSample, ResourceSample};
 pub use store::{LAB_STORE_KEY, StoreDialect, UsersAsked};
 pub use time::Micros;
 pub use traits::{Trait, TraitSet};

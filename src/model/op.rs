@@ -17,11 +17,21 @@ pub enum OpKind {
     Upload,
     /// One spoken turn over the voice socket.
     Voice,
+    /// One chat turn over the chat socket, answered in chunks.
+    Stream,
+    /// One turn that is told to be kept, and not answered.
+    Turn,
 }
 
 impl OpKind {
     /// All kinds, in the order in which reports list them.
-    pub const ALL: [Self; 3] = [Self::Chat, Self::Upload, Self::Voice];
+    pub const ALL: [Self; 5] = [
+        Self::Chat,
+        Self::Upload,
+        Self::Voice,
+        Self::Stream,
+        Self::Turn,
+    ];
 
     /// The name used in files, tables and reports.
     pub fn name(self) -> &'static str {
@@ -29,6 +39,16 @@ impl OpKind {
             Self::Chat => "chat",
             Self::Upload => "upload",
             Self::Voice => "voice",
+            Self::Stream => "stream",
+            Self::Turn => "turn",
+        }
+    }
+
+    /// Do its turns go over one WebSocket a session, so that they share its upgrade request?
+    pub fn has_socket(self) -> bool {
+        match self {
+            Self::Voice | Self::Stream => true,
+            Self::Chat | Self::Upload | Self::Turn => false,
         }
     }
 
@@ -190,7 +210,7 @@ pub struct Invocation {
     pub item_first: u16,
     /// How many items it has: 1 for a turn, the number of blocks for an upload.
     pub item_count: u16,
-    /// The value of its `X-Request-ID`; for a voice turn, of its socket's upgrade request.
+    /// The value of its `X-Request-ID`; for a turn on a socket, of its upgrade request.
     pub request_id: u64,
     /// Traits of the workload that it had.
     pub traits: TraitSet,
@@ -283,7 +303,7 @@ mod tests {
         let error = OpKind::from_name("chta").unwrap_err();
         assert_eq!(
             error.to_string(),
-            "unknown operation kind `chta`; did you mean `chat`? One of chat, upload, voice"
+            "unknown operation kind `chta`; did you mean `chat`? One of chat, upload, voice, stream, turn"
         );
     }
 }

@@ -30,6 +30,19 @@ pub struct LagSample {
     pub lag: Duration,
 }
 
+/// When the chunks of one streamed answer came.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChunkTimes {
+    /// The operation.
+    pub op: OpId,
+    /// From its actual start to the first chunk.
+    pub first: Duration,
+    /// How many chunks came.
+    pub chunks: u32,
+    /// From each chunk to the next; the first `CHUNK_GAPS_MAX`.
+    pub gaps: Vec<Duration>,
+}
+
 /// What the generator says of itself at the end of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct GeneratorHealth {

@@ -111,6 +111,7 @@ impl Sink for StoreSampler {
             | Event::Scanned(_)
             | Event::Sampled(_)
             | Event::Lagged(_)
+            | Event::Streamed(_)
             | Event::Logged(_) => {}
         }
         Ok(())
@@ -133,7 +134,7 @@ impl StoreSampler {
             return;
         }
         let place = match invocation.kind {
-            OpKind::Chat | OpKind::Voice => {
+            OpKind::Chat | OpKind::Voice | OpKind::Stream | OpKind::Turn => {
                 let (founder, session) = (invocation.founder, completion.op.session);
                 let by_client = || self.context.run.session_name(founder, session);
                 Place::Session(completion.server_session.clone().unwrap_or_else(by_client))

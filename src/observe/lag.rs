@@ -113,6 +113,7 @@ impl Sink for LagSampler {
             | Event::Scanned(_)
             | Event::Sampled(_)
             | Event::Lagged(_)
+            | Event::Streamed(_)
             | Event::Logged(_) => {}
         }
         Ok(())
@@ -245,7 +246,7 @@ impl Watcher {
     async fn is_visible(&self, wanted: &Wanted) -> Option<bool> {
         let Invocation { op, user, kind, .. } = wanted.invocation;
         let canary_kind = match kind {
-            OpKind::Chat | OpKind::Voice => CanaryKind::Turn,
+            OpKind::Chat | OpKind::Voice | OpKind::Stream | OpKind::Turn => CanaryKind::Turn,
             OpKind::Upload => CanaryKind::Block,
         };
         let canary = SeenCanary {
@@ -260,7 +261,7 @@ impl Watcher {
         };
         let holds = |body: &str| canary::find(&canary::normalise(body)).contains(&canary);
         let (found, fault) = match kind {
-            OpKind::Chat | OpKind::Voice => {
+            OpKind::Chat | OpKind::Voice | OpKind::Stream | OpKind::Turn => {
                 let by_client = || self.context.run.session_name(user, op.session);
                 let session = wanted.server_session.clone().unwrap_or_else(by_client);
                 let walk = self.store.list_messages(&session).await;

@@ -191,7 +191,9 @@ pub(super) fn digest_part(sighting: &Sighting) -> u128 {
 /// Is the record under an owner that this canary's user may have?
 fn is_at_home(context: &ScanContext, id: CanaryId, owner: Option<&str>) -> bool {
     let channels: &[OpKind] = match id.kind {
-        CanaryKind::Turn | CanaryKind::Control => &[OpKind::Chat, OpKind::Voice],
+        CanaryKind::Turn | CanaryKind::Control => {
+            &[OpKind::Chat, OpKind::Voice, OpKind::Stream, OpKind::Turn]
+        }
         CanaryKind::Block => &[OpKind::Upload],
     };
     owner.is_some_and(|owner| {

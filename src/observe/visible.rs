@@ -74,6 +74,7 @@ impl Sink for Follower {
             | Event::Scanned(_)
             | Event::Sampled(_)
             | Event::Lagged(_)
+            | Event::Streamed(_)
             | Event::Logged(_) => {}
         }
         Ok(())
@@ -145,7 +146,9 @@ impl Watcher {
                 session: op.session,
                 item,
                 kind: match kind {
-                    OpKind::Chat | OpKind::Voice => CanaryKind::Turn,
+                    OpKind::Chat | OpKind::Voice | OpKind::Stream | OpKind::Turn => {
+                        CanaryKind::Turn
+                    }
                     OpKind::Upload => CanaryKind::Block,
                 },
             },
@@ -153,7 +156,7 @@ impl Watcher {
         };
         let holds = |body: &str| canary::find(&canary::normalise(body)).contains(&canary);
         match kind {
-            OpKind::Chat | OpKind::Voice => {
+            OpKind::Chat | OpKind::Voice | OpKind::Stream | OpKind::Turn => {
                 let by_client = || self.context.run.session_name(founder, op.session);
                 let by_server = ended.completion.server_session.clone();
                 let session = by_server.unwrap_or_else(by_client);

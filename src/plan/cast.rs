@@ -31,7 +31,11 @@ impl<'a> Cast<'a> {
     ) -> Self {
         let chat = match spec {
             SessionSpec::Chat(chat) => Some(chat),
-            SessionSpec::Upload(_) | SessionSpec::Voice(_) | SessionSpec::Recall(_) => None,
+            SessionSpec::Upload(_)
+            | SessionSpec::Voice(_)
+            | SessionSpec::Recall(_)
+            | SessionSpec::Stream(_)
+            | SessionSpec::Turn(_) => None,
         };
         let is_shared = chat.is_some_and(|chat| chat.second_user != SecondUser::None);
         let second = (is_shared && ops > 1 && users > 1).then(|| {

@@ -231,11 +231,12 @@ fn script_cost(script: &Script) -> Cost {
     }
 }
 
-/// A turn asks a language model once; a document is only cut up and stored.
+/// A turn asks a language model once; a document is only cut up and stored, and a turn to keep is
+/// only stored.
 fn calls_of_turn(kind: OpKind) -> u64 {
     match kind {
-        OpKind::Chat | OpKind::Voice => 1,
-        OpKind::Upload => 0,
+        OpKind::Chat | OpKind::Voice | OpKind::Stream => 1,
+        OpKind::Upload | OpKind::Turn => 0,
     }
 }
 
@@ -245,7 +246,11 @@ fn facts(spec: &SessionSpec, ops: Amount) -> Amount {
             let most = u64::from(*spec.characters.end()).div_ceil(CHUNK_CHARS_MIN);
             ops.times(1, most)
         }
-        SessionSpec::Chat(_) | SessionSpec::Voice(_) | SessionSpec::Recall(_) => Amount::NONE,
+        SessionSpec::Chat(_)
+        | SessionSpec::Voice(_)
+        | SessionSpec::Recall(_)
+        | SessionSpec::Stream(_)
+        | SessionSpec::Turn(_) => Amount::NONE,
     }
 }
 
@@ -263,7 +268,11 @@ fn by_time(group: &Group, counts: &RangeInclusive<u16>, longest: Duration) -> (A
         .map(|ops| u64::try_from(ops).unwrap_or(u64::MAX).saturating_add(1));
     let overlapping = match &group.session {
         SessionSpec::Chat(chat) => chat.overlap,
-        SessionSpec::Upload(_) | SessionSpec::Voice(_) | SessionSpec::Recall(_) => 0,
+        SessionSpec::Upload(_)
+        | SessionSpec::Voice(_)
+        | SessionSpec::Recall(_)
+        | SessionSpec::Stream(_)
+        | SessionSpec::Turn(_) => 0,
     };
     let most = of_each.map(|ops| {
         ops.saturating_mul(u64::from(overlapping) + 1)
@@ -322,6 +331,7 @@ fn think(spec: &SessionSpec) -> Pause {
         SessionSpec::Upload(spec) => spec.think,
         SessionSpec::Voice(spec) => spec.think,
         SessionSpec::Recall(spec) => spec.think,
+        SessionSpec::Stream(spec) | SessionSpec::Turn(spec) => spec.think,
     }
 }
 

@@ -4,7 +4,7 @@
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::Rng;
 
-use crate::model::Trait;
+use crate::model::{OpKind, Trait};
 use crate::scenario::Disturbances;
 
 use super::stream::{Purpose, Streams, below, time_of};
@@ -27,7 +27,7 @@ enum Way {
 /// users are the same with and without it.
 pub(super) fn draw(
     rates: &Disturbances,
-    action: &Action,
+    (kind, action): (OpKind, &Action),
     seq: u16,
     streams: &Streams<'_>,
 ) -> Option<Disturbance> {
@@ -36,6 +36,7 @@ pub(super) fn draw(
         (rates.slow_read_rate, Way::ReadSlowly),
     );
     let ways = match action {
+        Action::Chat(_) if kind == OpKind::Stream => vec![cancel],
         Action::Chat(_) => vec![cancel, (rates.double_submit_rate, Way::SubmitTwice), slow],
         Action::Upload(_) => vec![cancel, (rates.drop_rate, Way::Drop), slow],
         Action::Voice(_) => vec![(rates.early_close_rate, Way::CloseEarly)],

@@ -100,7 +100,7 @@ pub struct Step {
 /// What a step sends.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
-    /// A chat turn.
+    /// A chat turn, over whichever channel.
     Chat(ChatTurn),
     /// A question in everybody's same words, without a canary.
     Ask(Question),
@@ -325,7 +325,8 @@ impl Plan {
             step.login = cast.login(seq);
             step.overlaps = cast.overlaps(seq);
             let rates = &self.scenario.disturbances;
-            step.disturbance = disturb::draw(rates, &step.action, seq, &streams);
+            let kind = group.session.kind();
+            step.disturbance = disturb::draw(rates, (kind, &step.action), seq, &streams);
             let own = traits::of_step(step, &cast);
             step.traits = step.traits.union(of_group).union(own);
         }

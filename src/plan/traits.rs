@@ -106,7 +106,11 @@ fn shared_file_name(spec: &SessionSpec) -> Option<&str> {
             FileName::Same(name) => Some(name),
             FileName::Unique => None,
         },
-        SessionSpec::Chat(_) | SessionSpec::Voice(_) | SessionSpec::Recall(_) => None,
+        SessionSpec::Chat(_)
+        | SessionSpec::Voice(_)
+        | SessionSpec::Recall(_)
+        | SessionSpec::Stream(_)
+        | SessionSpec::Turn(_) => None,
     }
 }
 
@@ -116,9 +120,11 @@ fn agent(spec: &SessionSpec) -> Option<&str> {
         SessionSpec::Chat(spec) if spec.second_user != SecondUser::None => {
             Some(spec.agent.as_str())
         }
-        SessionSpec::Chat(_) | SessionSpec::Voice(_) | SessionSpec::Recall(_) => {
-            spec.agent().filter(|agent| !agent.contains(AGENT_USER))
-        }
+        SessionSpec::Chat(_)
+        | SessionSpec::Voice(_)
+        | SessionSpec::Recall(_)
+        | SessionSpec::Stream(_)
+        | SessionSpec::Turn(_) => spec.agent().filter(|agent| !agent.contains(AGENT_USER)),
         SessionSpec::Upload(_) => None,
     }
 }

@@ -39,6 +39,8 @@ enum OwnAnswer {
     Given,
     /// Its sender never had it: another one's came instead, or none.
     Missing,
+    /// Its sender was given a stream of chunks without its word.
+    Cut,
     /// It holds no text that could be shown.
     Textless,
     /// Nobody can tell.
@@ -139,14 +141,19 @@ fn tell(draft: &Draft, trail: &Trail, answered: Option<&OpRow>) -> Told {
     let untold = |why: &str| Told::Kind(BleedKind::Untold, why.to_owned());
     let retrieval = |why: String| Told::Kind(BleedKind::Retrieval, why);
     if trail.own_answer == OwnAnswer::Textless {
-        return retrieval("no answer repeats a document, so it was looked up".to_owned());
+        return retrieval("no answer repeats it to its sender, so it was looked up".to_owned());
     }
     let Some(answered) = answered else {
         return untold("it is not known which operation it was the answer to");
     };
     let ended = span(answered).1;
     let own_came = answered.promise().assistant_message;
-    let on_stream = answered.invocation.kind == OpKind::Voice && own_came && !trail.beside_own;
+    let on_socket = |kind| {
+        answered.invocation.kind == kind
+            && own_came
+            && !trail.beside_own
+            && overlap(draft, answered)
+    };
     match trail.own_answer {
         OwnAnswer::Unclear | OwnAnswer::Textless => {
             untold("it is not known what became of its sender's own answer")
@@ -155,10 +162,19 @@ fn tell(draft: &Draft, trail: &Trail, answered: Option<&OpRow>) -> Told {
             "its sender never had the own answer, so that may have gone astray, or the text been \
              looked up",
         ),
-        OwnAnswer::Missing | OwnAnswer::Given if on_stream && overlap(draft, answered) => {
+        OwnAnswer::Missing | OwnAnswer::Given if on_socket(OpKind::Voice) => {
             let why = "it came on the socket beside the own answer, while its sender's was given";
             Told::Kind(BleedKind::Streamed, why.to_owned())
         }
+        OwnAnswer::Missing | OwnAnswer::Cut if on_socket(OpKind::Stream) => {
+            let why = "a chunk of it came on the socket beside the own answer, while its sender was \
+                       being answered, who never had it";
+            Told::Kind(BleedKind::Streamed, why.to_owned())
+        }
+        OwnAnswer::Cut => untold(
+            "its sender's answer came in chunks without its word, which may have gone astray or not \
+             been said",
+        ),
         OwnAnswer::Missing => {
             let why = format!("{sender} never had the answer to that operation: it went astray");
             Told::Kind(BleedKind::Transport, why)
@@ -184,7 +200,7 @@ fn tell(draft: &Draft, trail: &Trail, answered: Option<&OpRow>) -> Told {
 }
 
 fn own_answer(sent: &OpRow) -> OwnAnswer {
-    if sent.invocation.kind == OpKind::Upload {
+    if matches!(sent.invocation.kind, OpKind::Upload | OpKind::Turn) {
         return OwnAnswer::Textless;
     }
     // Of two answers to one operation only one is known.
@@ -197,6 +213,7 @@ fn own_answer(sent: &OpRow) -> OwnAnswer {
         (Outcome::Ok, _) if sent.promise().assistant_message => OwnAnswer::Given,
         (Outcome::Unknown, _) | (Outcome::Ok, Some(Echo::Foreign)) => OwnAnswer::Missing,
         (Outcome::Ok, Some(Echo::Own)) => OwnAnswer::Given,
+        (Outcome::Ok, Some(Echo::None)) if sent.invocation.kind == OpKind::Stream => OwnAnswer::Cut,
         (Outcome::Ok, Some(Echo::None | Echo::NotExpected) | None)
         | (Outcome::SoftFail | Outcome::Refused | Outcome::Unsent, _) => OwnAnswer::Unclear,
     }
@@ -332,6 +349,28 @@ mod tests {
         all.sort_unstable();
         let untold = BleedKind::Untold;
         assert_eq!(all, [BleedKind::Retrieval, untold, untold, untold]);
+    }
+
+    #[test]
+    fn a_chunk_that_comes_on_another_chat_socket_was_streamed() {
+        let text = canary(0, 2, 0, CanaryKind::Turn);
+        let told = |own_echo: Echo, from: [u64; 2]| {
+            let mut history = spoilt(|history| show(history, (1, 5, 0), text));
+            for (session, from) in [2, 5].into_iter().zip(from) {
+                let op = history.op(session, 0);
+                op.invocation.kind = OpKind::Stream;
+                op.invocation.invoked = Micros(from * SECOND);
+                op.completion.as_mut().unwrap().completed = Micros((from + 1) * SECOND);
+            }
+            let sender = history.end(2, 0);
+            sender.echo = own_echo;
+            sender.promise.assistant_message = own_echo == Echo::Own;
+            kinds(&history)
+        };
+        assert_eq!(told(Echo::None, [50, 50]), [BleedKind::Streamed]);
+        // Whose own answer is whole may have been quoted, and who was not there then has told it.
+        assert_eq!(told(Echo::Own, [50, 50]), [BleedKind::Untold]);
+        assert_eq!(told(Echo::None, [50, 60]), [BleedKind::Untold]);
     }
 
     #[test]

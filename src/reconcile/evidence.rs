@@ -168,7 +168,7 @@ impl<'a> Evidence<'a> {
         let (run, invocation) = (self.context.run, &op.invocation);
         let (user, session) = (invocation.user, invocation.op.session);
         let kind = match invocation.kind {
-            OpKind::Chat | OpKind::Voice => CanaryKind::Turn,
+            OpKind::Chat | OpKind::Voice | OpKind::Stream | OpKind::Turn => CanaryKind::Turn,
             OpKind::Upload => CanaryKind::Block,
         };
         let first = invocation.item_first;

@@ -166,7 +166,7 @@ fn senders(evidence: &Evidence<'_>, record: &Record<'_>) -> Vec<(UserIx, Session
 /// facts.
 fn is_unit(kind: OpKind, record_type: RecordType) -> bool {
     let unit = match kind {
-        OpKind::Chat | OpKind::Voice => RecordType::Session,
+        OpKind::Chat | OpKind::Voice | OpKind::Stream | OpKind::Turn => RecordType::Session,
         OpKind::Upload => RecordType::Fact,
     };
     record_type == unit
@@ -354,7 +354,7 @@ fn wide_root(mut root: Draft, scope: Scope, tally: Tally, tallies: &Tallies) -> 
 /// What of a channel has an owner.
 fn one_of(kind: OpKind) -> String {
     let unit = match kind {
-        OpKind::Chat | OpKind::Voice => "session",
+        OpKind::Chat | OpKind::Voice | OpKind::Stream | OpKind::Turn => "session",
         OpKind::Upload => "fact",
     };
     format!("{kind} {unit}")

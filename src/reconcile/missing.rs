@@ -33,7 +33,7 @@ pub(crate) enum Missing {
 /// what is there is not missing; and a canary that is damaged but likely ours counts too.
 pub(crate) fn of_op(evidence: &Evidence<'_>, op: &OpRow) -> Missing {
     match op.invocation.kind {
-        OpKind::Chat | OpKind::Voice => of_turn(evidence, op),
+        OpKind::Chat | OpKind::Voice | OpKind::Stream | OpKind::Turn => of_turn(evidence, op),
         OpKind::Upload => of_document(evidence, op),
     }
 }

@@ -491,6 +491,8 @@ pub(super) fn resolve(
         chat: owner(OpKind::Chat),
         upload: owner(OpKind::Upload),
         voice: owner(OpKind::Voice),
+        stream: owner(OpKind::Stream),
+        turn: owner(OpKind::Turn),
     };
     problems
 }

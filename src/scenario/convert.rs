@@ -161,6 +161,8 @@ impl Reader<'_> {
         let chat = "/api/v1/chat".to_owned();
         let upload = "/api/v1/etl/ingest".to_owned();
         let voice = "/api/v1/voice/voicelive/{session}".to_owned();
+        let stream = super::default_stream_path();
+        let turn = super::default_turn_path();
         let health = "/health".to_owned();
         Target {
             url: self.opt(&["target", "url"], &raw.url),
@@ -168,6 +170,8 @@ impl Reader<'_> {
                 chat: self.take(&path("chat"), &paths.chat, chat),
                 upload: self.take(&path("upload"), &paths.upload, upload),
                 voice: self.take(&path("voice"), &paths.voice, voice),
+                stream: self.take(&path("stream"), &paths.stream, stream),
+                turn: self.take(&path("turn"), &paths.turn, turn),
                 health: self.take(&path("health"), &paths.health, health),
             },
             auth: auth.kind,
@@ -176,6 +180,8 @@ impl Reader<'_> {
                 chat: of_owner(),
                 upload: of_owner(),
                 voice: of_owner(),
+                stream: of_owner(),
+                turn: of_owner(),
             },
             placeholders: self.take(&["target", "placeholders"], &raw.placeholders, placeholders),
             timeouts: Timeouts {
@@ -183,6 +189,8 @@ impl Reader<'_> {
                 chat: self.take(&limit("chat"), &limits.chat, seconds(60)),
                 upload: self.take(&limit("upload"), &limits.upload, seconds(60)),
                 voice: self.take(&limit("voice"), &limits.voice, seconds(30)),
+                stream: self.take(&limit("stream"), &limits.stream, seconds(60)),
+                turn: self.take(&limit("turn"), &limits.turn, seconds(60)),
             },
             trigger_words: self.take(
                 &["target", "trigger_words"],
@@ -199,6 +207,8 @@ impl Reader<'_> {
             chat: self.opt(&at("chat"), &raw.chat),
             upload: self.opt(&at("upload"), &raw.upload),
             voice: self.opt(&at("voice"), &raw.voice),
+            stream: self.opt(&at("stream"), &raw.stream),
+            turn: self.opt(&at("turn"), &raw.turn),
         }
     }
 
@@ -323,9 +333,9 @@ impl Reader<'_> {
         let Some(count) = self.opt(&at, &raw.shared_connections) else {
             return Connections::Own;
         };
-        if let Some(SessionSpec::Voice(_)) = session {
-            let what = "a voice session has its socket to itself";
-            let allowed = "only for groups of chat, recall and upload sessions";
+        if let Some(SessionSpec::Voice(_) | SessionSpec::Stream(_)) = session {
+            let what = "such a session has its socket to itself";
+            let allowed = "only for groups of chat, recall, turn and upload sessions";
             self.bad(&at, BadValue::new(what, allowed).help("take the line out"));
         }
         Connections::Shared(count)

@@ -135,7 +135,7 @@ pub(super) struct RawUsers {
 pub(super) struct RawAccept {
     /// The anomaly. A mix-up between two users cannot be accepted, a memory that is shared can.
     pub(super) check: Field<CheckText>,
-    /// The channel: "chat", "upload" or "voice". Default: all.
+    /// The channel: "chat", "upload", "voice", "stream" or "turn". Default: all.
     pub(super) channel: Field<ChannelText>,
     /// Under whom the records are: an owner exactly as the store names it, or "none" for nobody.
     /// Default: any.
@@ -227,6 +227,11 @@ pub(super) struct RawPaths {
     /// The voice socket; `{session}` stands for the session id.
     /// Default "/api/v1/voice/voicelive/{session}".
     pub(super) voice: Field<SessionPath>,
+    /// The chat socket; `{session}` stands for the session id.
+    /// Default "/api/v1/chat/ws/{session}".
+    pub(super) stream: Field<SessionPath>,
+    /// Turns to keep (`POST`). Default "/api/v1/voice/conversation/turn".
+    pub(super) turn: Field<Path>,
     /// Answers 200 while the target is up (`GET`). Default "/health".
     pub(super) health: Field<Path>,
 }
@@ -241,6 +246,10 @@ pub(super) struct RawOwners {
     pub(super) upload: Field<Template>,
     /// Of what is spoken. Default "dev-oid-{user}".
     pub(super) voice: Field<Template>,
+    /// Of what is chatted on the chat socket. Default "dev-oid-{user}".
+    pub(super) stream: Field<Template>,
+    /// Of turns to keep. Default "dev-oid-{user}".
+    pub(super) turn: Field<Template>,
 }
 
 /// How long things may take.
@@ -255,6 +264,10 @@ pub(super) struct RawTimeouts {
     pub(super) upload: Field<Time<1>>,
     /// One voice turn, from its last audio to the last transcript. Default "30s".
     pub(super) voice: Field<Time<1>>,
+    /// One streamed turn, to its last chunk. Default "60s".
+    pub(super) stream: Field<Time<1>>,
+    /// One turn to keep. Default "60s".
+    pub(super) turn: Field<Time<1>>,
 }
 
 /// The memory store that is read back.
@@ -330,7 +343,7 @@ pub(super) struct RawGroup {
     pub(super) start_time: Field<Time<0>>,
     /// How long running sessions may go on after the group's end. Default "30s".
     pub(super) graceful_stop: Field<Time<0>>,
-    /// Users take turns on so many kept-alive connections, as behind a gateway (chat, recall,
+    /// Users take turns on so many kept-alive connections, as behind a gateway (chat, recall, turn,
     /// upload). Without it each user has connections of their own.
     pub(super) shared_connections: Field<Int<1, SHARED_CONNECTIONS_MAX>>,
     /// When the virtual users begin their next session: "freely", or "together", as soon as all
@@ -345,18 +358,20 @@ pub(super) struct RawGroup {
 pub(super) struct RawSession {
     /// "chat": turns by REST. "upload": documents. "voice": spoken turns on one socket.
     /// "recall": chat turns between two questions, in everybody's same words, for what was said
-    /// in them.
+    /// in them. "stream": chat turns on one socket, answered in chunks. "turn": turns that are told
+    /// to be kept, and not answered.
     pub(super) kind: Field<KindText>,
-    /// Turns (chat, voice; of recall those between the questions): a number, or a range to draw
-    /// from. Default 1.
+    /// Turns (chat, stream, turn, voice; of recall those between the questions): a number, or a
+    /// range to draw from. Default 1.
     pub(super) turns: Field<Counts<1, STEPS_MAX>>,
     /// Think time between an answer and the next operation, or a range to draw from.
     /// Default "1s".
     pub(super) think: Field<Pauses>,
-    /// Words of a turn beside its canary (chat, recall), or a range. Default "12..40".
+    /// Words of a turn beside its canary (chat, recall, stream, turn), or a range.
+    /// Default "12..40".
     pub(super) words: Field<Counts<1, WORDS_MAX>>,
-    /// The agent that is asked (chat, recall, voice); `{user}` in it stands for the user, `u7` for
-    /// the eighth, so that each has an agent of their own. Default "elena".
+    /// The agent that is asked (chat, recall, stream, turn, voice); `{user}` in it stands for the
+    /// user, `u7` for the eighth, so that each has an agent of their own. Default "elena".
     pub(super) agent: Field<Name>,
     /// Who names the session (chat): "client", or "server" in its first answer.
     /// Default "client".
@@ -386,7 +401,8 @@ pub(super) struct RawSession {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct RawDisturbances {
-    /// Chat turns and uploads whose client hangs up before the answer. Default 0.
+    /// Chat turns, streamed and kept ones too, and uploads whose client hangs up before the answer
+    /// or in the middle of it. Default 0.
     pub(super) cancel_rate: Field<Rate>,
     /// How long after its beginning a cancelled operation is given up, or a range to draw from.
     /// Default "1ms..50ms".
@@ -395,9 +411,9 @@ pub(super) struct RawDisturbances {
     pub(super) drop_rate: Field<Rate>,
     /// Spoken turns whose socket is closed before the answer. Default 0.
     pub(super) early_close_rate: Field<Rate>,
-    /// Chat turns that are sent twice at once. Default 0.
+    /// Chat turns, and turns to keep, that are sent twice at once. Default 0.
     pub(super) double_submit_rate: Field<Rate>,
-    /// Chat turns and uploads whose answer is read slowly. Default 0.
+    /// Chat turns, turns to keep, and uploads whose answer is read slowly. Default 0.
     pub(super) slow_read_rate: Field<Rate>,
     /// How long a slow reader waits between the answer's head and its body. Default "50ms".
     pub(super) slow_read_pause: Field<Time<1>>,

@@ -149,12 +149,32 @@ pub struct Paths {
     pub upload: String,
     /// The voice socket; `{session}` stands for the session id.
     pub voice: String,
+    /// The chat socket; `{session}` stands for the session id.
+    #[serde(default = "default_stream_path")]
+    pub stream: String,
+    /// `POST`, a turn to keep.
+    #[serde(default = "default_turn_path")]
+    pub turn: String,
     /// `GET`, answers 200 while the target is up.
     pub health: String,
 }
 
+/// Where Engram's chat socket is.
+fn default_stream_path() -> String {
+    "/api/v1/chat/ws/{session}".to_owned()
+}
+
+/// Where Engram keeps turns.
+fn default_turn_path() -> String {
+    "/api/v1/voice/conversation/turn".to_owned()
+}
+
 /// One value for each channel.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(
+    from = "WrittenChannels<T>",
+    bound(deserialize = "T: Clone + Deserialize<'de>")
+)]
 pub struct PerChannel<T> {
     /// REST chat.
     pub chat: T,
@@ -162,6 +182,32 @@ pub struct PerChannel<T> {
     pub upload: T,
     /// The voice socket.
     pub voice: T,
+    /// The chat socket.
+    pub stream: T,
+    /// Turns to keep.
+    pub turn: T,
+}
+
+/// One value for each channel as earlier versions wrote it, who had fewer.
+#[derive(Deserialize)]
+struct WrittenChannels<T> {
+    chat: T,
+    upload: T,
+    voice: T,
+    stream: Option<T>,
+    turn: Option<T>,
+}
+
+impl<T: Clone> From<WrittenChannels<T>> for PerChannel<T> {
+    fn from(written: WrittenChannels<T>) -> Self {
+        Self {
+            stream: written.stream.unwrap_or_else(|| written.chat.clone()),
+            turn: written.turn.unwrap_or_else(|| written.voice.clone()),
+            chat: written.chat,
+            upload: written.upload,
+            voice: written.voice,
+        }
+    }
 }
 
 impl<T> PerChannel<T> {
@@ -171,6 +217,8 @@ impl<T> PerChannel<T> {
             OpKind::Chat => &self.chat,
             OpKind::Upload => &self.upload,
             OpKind::Voice => &self.voice,
+            OpKind::Stream => &self.stream,
+            OpKind::Turn => &self.turn,
         }
     }
 }
@@ -209,6 +257,17 @@ pub struct Timeouts {
     pub upload: Duration,
     /// One voice turn, from its last audio frame to the last transcript.
     pub voice: Duration,
+    /// One streamed turn, to its last chunk.
+    #[serde(default = "default_turn_limit")]
+    pub stream: Duration,
+    /// One turn to keep.
+    #[serde(default = "default_turn_limit")]
+    pub turn: Duration,
+}
+
+/// The limit of a turn in ledgers whose version did not have it.
+fn default_turn_limit() -> Duration {
+    Duration::from_mins(1)
 }
 
 impl Timeouts {
@@ -218,6 +277,8 @@ impl Timeouts {
             OpKind::Chat => self.chat,
             OpKind::Upload => self.upload,
             OpKind::Voice => self.voice,
+            OpKind::Stream => self.stream,
+            OpKind::Turn => self.turn,
         }
     }
 }
@@ -371,6 +432,10 @@ pub enum SessionSpec {
     Voice(VoiceSpec),
     /// Chat turns between two questions, in everybody's same words, for what was said in them.
     Recall(RecallSpec),
+    /// Chat turns on one socket, answered in chunks.
+    Stream(TalkSpec),
+    /// Turns that are told to be kept, and not answered.
+    Turn(TalkSpec),
 }
 
 impl SessionSpec {
@@ -380,6 +445,8 @@ impl SessionSpec {
             Self::Chat(_) | Self::Recall(_) => OpKind::Chat,
             Self::Upload(_) => OpKind::Upload,
             Self::Voice(_) => OpKind::Voice,
+            Self::Stream(_) => OpKind::Stream,
+            Self::Turn(_) => OpKind::Turn,
         }
     }
 
@@ -389,6 +456,7 @@ impl SessionSpec {
             Self::Chat(spec) => Some(&spec.agent),
             Self::Voice(spec) => Some(&spec.agent),
             Self::Recall(spec) => Some(&spec.agent),
+            Self::Stream(spec) | Self::Turn(spec) => Some(&spec.agent),
             Self::Upload(_) => None,
         }
     }
@@ -423,6 +491,19 @@ pub struct ChatSpec {
     /// So many further turns may begin before the answer to an earlier one is there; 0 for one
     /// turn at a time.
     pub overlap: u16,
+}
+
+/// A session of turns, one after another, with nothing beside.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TalkSpec {
+    /// Turns, at least 1.
+    pub turns: RangeInclusive<u16>,
+    /// Think time between an answer and the next turn.
+    pub think: Pause,
+    /// Words of a turn beside its canary, at least 1.
+    pub words: RangeInclusive<u16>,
+    /// The agent that is asked.
+    pub agent: String,
 }
 
 /// Another user who sends in a session.

@@ -10,7 +10,7 @@ use super::read::Reader;
 use super::text::{KindName, KindText};
 use super::{
     ChatSpec, Disturbances, FileName, Pause, RecallSpec, SecondUser, SessionIds, SessionSpec,
-    UploadSpec, VoiceSpec,
+    TalkSpec, UploadSpec, VoiceSpec,
 };
 
 /// What rounding may add to a sum of rates.
@@ -56,6 +56,18 @@ impl Reader<'_> {
                 SessionSpec::Chat(spec)
             }
             KindName::Recall => SessionSpec::Recall(RecallSpec {
+                turns,
+                think,
+                words,
+                agent,
+            }),
+            KindName::Stream => SessionSpec::Stream(TalkSpec {
+                turns,
+                think,
+                words,
+                agent,
+            }),
+            KindName::Turn => SessionSpec::Turn(TalkSpec {
                 turns,
                 think,
                 words,
@@ -164,19 +176,21 @@ impl Reader<'_> {
 }
 
 fn session_keys(raw: &RawSession, kind: KindName) -> [Key; 12] {
-    use KindName::{Chat, Recall, Upload, Voice};
+    use KindName::{Chat, Recall, Stream, Turn, Upload, Voice};
     let key = |name, given, of: &[KindName]| Key {
         name,
         given,
         own: of.contains(&kind),
     };
     let overlap = raw.intra_session_overlap.value.is_some();
-    let all = [Chat, Upload, Voice, Recall];
+    let all = [Chat, Upload, Voice, Recall, Stream, Turn];
+    let told = [Chat, Recall, Stream, Turn];
+    let talks = [Chat, Voice, Recall, Stream, Turn];
     [
-        key("turns", raw.turns.value.is_some(), &[Chat, Voice, Recall]),
+        key("turns", raw.turns.value.is_some(), &talks),
         key("think", raw.think.value.is_some(), &all),
-        key("words", raw.words.value.is_some(), &[Chat, Recall]),
-        key("agent", raw.agent.value.is_some(), &[Chat, Voice, Recall]),
+        key("words", raw.words.value.is_some(), &told),
+        key("agent", raw.agent.value.is_some(), &talks),
         key("session_ids", raw.session_ids.value.is_some(), &[Chat]),
         key("second_user", raw.second_user.value.is_some(), &[Chat]),
         key("relogin", raw.relogin.value.is_some(), &[Chat]),

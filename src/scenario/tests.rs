@@ -361,7 +361,7 @@ fn wrong_traits() {
     check(
         &load("vus = 2", "shared_connections = 3"),
         (18, 22),
-        &["socket to itself", "chat, recall and upload"],
+        &["socket to itself", "chat, recall, turn and upload"],
     );
     let recall = error_of("kind = \"voice\"", "kind = \"recall\"\nspeed = 2");
     check(

@@ -176,7 +176,7 @@ text_leaf!(
     /// What a session does.
     KindText -> KindName,
     |text| choose(text, "session kind", KindText::CHOICES),
-    {"type": "string", "enum": ["chat", "upload", "voice", "recall"]});
+    {"type": "string", "enum": ["chat", "upload", "voice", "recall", "stream", "turn"]});
 text_leaf!(
     /// Who names a session.
     IdsText -> SessionIds,
@@ -214,7 +214,7 @@ text_leaf!(
     /// A channel.
     ChannelText -> OpKind,
     |text| choose(text, "channel", &OpKind::ALL.map(|kind| (kind.name(), kind))),
-    {"type": "string", "enum": ["chat", "upload", "voice"]});
+    {"type": "string", "enum": ["chat", "upload", "voice", "stream", "turn"]});
 text_leaf!(
     /// A kind of answer that can be accepted.
     BleedText -> BleedKind,
@@ -273,6 +273,8 @@ pub(super) enum KindName {
     Upload,
     Voice,
     Recall,
+    Stream,
+    Turn,
 }
 
 /// The ways to authenticate by name, before their keys are read.
@@ -357,6 +359,8 @@ impl KindText {
         ("upload", KindName::Upload),
         ("voice", KindName::Voice),
         ("recall", KindName::Recall),
+        ("stream", KindName::Stream),
+        ("turn", KindName::Turn),
     ];
 }
 

@@ -52,6 +52,7 @@ pub(super) fn steps(scenario: &Scenario, user_id: &str, tests: &[OpKind]) -> Str
                     upgrade(&target, &path, "")
                 )
             }
+            OpKind::Stream | OpKind::Turn => Ok(()),
         };
     }
     text

@@ -99,6 +99,7 @@ fn text(args: &CheckArgs, background: u32) -> String {
                 format!("uploads = {steps}\nthink = \"20ms\"\ncharacters = \"2000..4000\"")
             }
             OpKind::Voice => format!("turns = {steps}\nthink = \"20ms\"\nspeed = {}", speed(args)),
+            OpKind::Stream | OpKind::Turn => format!("turns = {steps}\nthink = \"20ms\""),
         };
         // Writing to a string cannot fail.
         let _ = write!(

@@ -14,9 +14,8 @@ const LINES_MAX: usize = 6;
 pub(super) fn screen(checked: &Checked) -> String {
     let mut text = String::new();
     let double = "=".repeat(WIDTH);
-    let all = checked.tests.len() == OpKind::ALL.len();
     let which = match checked.tests.as_slice() {
-        [only] if !all => argument(only.kind),
+        [only] => argument(only.kind),
         _ => "all",
     };
     // Writing to a string cannot fail.
@@ -84,6 +83,8 @@ fn one(screen: &mut String, test: &Test, user: &str) {
             "voice persistence",
             "Voice persistence",
         ),
+        OpKind::Stream => (4, "Chat Stream", "the chat stream", "Chat stream"),
+        OpKind::Turn => (5, "Kept Turn", "kept turns", "Kept turn"),
     };
     let _ = writeln!(
         screen,
@@ -130,6 +131,8 @@ fn argument(kind: OpKind) -> &'static str {
         OpKind::Chat => "chat",
         OpKind::Upload => "document",
         OpKind::Voice => "voice",
+        OpKind::Stream => "stream",
+        OpKind::Turn => "turn",
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::ledger::LedgerReader;
-use crate::model::{Code, OpKind, Outcome, Proof, RecordType, SessionIx};
+use crate::model::{Code, OpKind, OpRow, Outcome, Proof, RecordType, SessionIx};
 use crate::report::{FindingDetail, Report};
 
 use super::sheet::{Sheet, State};
@@ -31,11 +31,7 @@ pub(super) fn look(
         return Ok(());
     };
     if let Some(op) = ops.iter().find(|op| op.outcome() != Outcome::Ok) {
-        let end = op.completion.as_ref();
-        let detail = end.and_then(|end| end.detail.clone()).unwrap_or_default();
-        let status = end.and_then(|end| end.status);
-        let seen = format!("an operation ended {}: {detail}", op.outcome().name());
-        sheet.line(name, State::Fail, seen, remedy(status));
+        not_done(sheet, name, op);
         return Ok(());
     }
     let Some(store) = &prepared.store else {
@@ -106,6 +102,22 @@ fn recorded(
         sheet.line(name, State::Ok, seen, "");
     }
     Ok(())
+}
+
+/// Tells of an operation that was not done. Not every target has a chat socket, or keeps turns.
+fn not_done(sheet: &mut Sheet, name: String, op: &OpRow) {
+    let end = op.completion.as_ref();
+    let status = end.and_then(|end| end.status);
+    let kind = op.invocation.kind;
+    if matches!(kind, OpKind::Stream | OpKind::Turn) && matches!(status, Some(404 | 405)) {
+        let seen = "the target has no such route";
+        let remedy = "leave it out of the load, or say where it is: [target.paths]";
+        sheet.line(name, State::Skipped, seen, remedy);
+        return;
+    }
+    let detail = end.and_then(|end| end.detail.clone()).unwrap_or_default();
+    let seen = format!("an operation ended {}: {detail}", op.outcome().name());
+    sheet.line(name, State::Fail, seen, remedy(status));
 }
 
 /// What to do about a refusal.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::model::{GroupIx, OpKind};
 use crate::scenario::{
     ChatSpec, Connections, Disturbances, Executor, FileName, Group, Pause, Scenario, SecondUser,
-    SessionIds, SessionSpec, UploadSpec, VoiceSpec,
+    SessionIds, SessionSpec, TalkSpec, UploadSpec, VoiceSpec,
 };
 
 /// Users that are tried: one asks for what the other has said.
@@ -58,6 +58,12 @@ pub(super) fn throw_away(mut scenario: Scenario, is_named: bool) -> Scenario {
 
 fn session(kind: OpKind, speed: f64) -> SessionSpec {
     let agent = "elena".to_owned();
+    let talk = |agent| TalkSpec {
+        turns: 1..=1,
+        think: NO_PAUSE,
+        words: 12..=40,
+        agent,
+    };
     match kind {
         OpKind::Chat => SessionSpec::Chat(ChatSpec {
             turns: 1..=1,
@@ -81,5 +87,7 @@ fn session(kind: OpKind, speed: f64) -> SessionSpec {
             speed,
             agent,
         }),
+        OpKind::Stream => SessionSpec::Stream(talk(agent)),
+        OpKind::Turn => SessionSpec::Turn(talk(agent)),
     }
 }

@@ -8,7 +8,7 @@ use crate::score::RootsPer;
 
 use workload::{
     ALL_KINDS, ALTERNATING, BUSY, CHAT, CLEAN, GATEWAY, HAND_OVER, LETTERS, LOGGED, LOGIN, OVERLAP,
-    RECALL, SAME_FILE, SHARED, SLOW, TURNS, UPLOADS, VISITS, VOICE, Workload,
+    RECALL, SAME_FILE, SHARED, SLOW, STREAMS, TURNS, UPLOADS, VISITS, VOICE, Workload,
 };
 
 pub(super) use quirks::ODD;
@@ -251,6 +251,14 @@ pub(super) const MATRIX: &[Row] = &[
         &[Code::ResponseBleed],
     )
     .kind(BleedKind::Transport)
+    .roots(RootsPer::Record),
+    fault(
+        "stream-mix",
+        &["stream-mix"],
+        STREAMS,
+        &[Code::ResponseBleed],
+    )
+    .kind(BleedKind::Streamed)
     .roots(RootsPer::Record),
     fault(
         "global-retrieval",

@@ -1,7 +1,7 @@
-//! Chat turns over REST, and questions.
+//! Chat turns over REST, answered or only kept, and questions.
 
 use hyper::header::{CONTENT_TYPE, HeaderValue};
-use hyper::{Method, Request};
+use hyper::{Method, Request, Uri};
 use serde::Serialize;
 
 use super::Context;
@@ -10,6 +10,15 @@ use crate::model::RunId;
 use crate::plan::{ChatTurn, Question, Step};
 use crate::scenario::{SessionIds, SessionSpec};
 use crate::wire::OutBody;
+
+/// A turn to keep.
+#[derive(Serialize)]
+struct KeepRequest<'a> {
+    session_id: &'a str,
+    agent_id: &'a str,
+    role: &'static str,
+    content: &'a str,
+}
 
 #[derive(Serialize)]
 struct ChatRequest<'a> {
@@ -32,7 +41,13 @@ impl Named {
         let group = groups.get(usize::from(context.script.group.0));
         let by = match group.map(|group| &group.session) {
             Some(SessionSpec::Chat(chat)) => chat.session_ids,
-            Some(SessionSpec::Upload(_) | SessionSpec::Voice(_) | SessionSpec::Recall(_))
+            Some(
+                SessionSpec::Upload(_)
+                | SessionSpec::Voice(_)
+                | SessionSpec::Recall(_)
+                | SessionSpec::Stream(_)
+                | SessionSpec::Turn(_),
+            )
             | None => SessionIds::Client,
         };
         let id = match by {
@@ -66,9 +81,7 @@ pub(super) fn turn(
     turn: &ChatTurn,
     session_id: Option<&str>,
 ) -> Request<OutBody> {
-    let trigger_words = &context.engine.target().trigger_words;
-    let canary = canary::plant(context.turn_canary(step), trigger_words);
-    request(context, &turn.text(&canary), &turn.agent, session_id)
+    request(context, &text(context, step, turn), &turn.agent, session_id)
 }
 
 /// The request of a question: it has no canary, and the same words for everybody.
@@ -78,6 +91,29 @@ pub(super) fn question(
     session_id: Option<&str>,
 ) -> Request<OutBody> {
     request(context, &question.text, &question.agent, session_id)
+}
+
+/// The request that has a turn kept.
+pub(super) fn keep(
+    context: &Context<'_>,
+    step: &Step,
+    turn: &ChatTurn,
+    session_id: &str,
+) -> Request<OutBody> {
+    let told = text(context, step, turn);
+    let body = serde_json::to_vec(&KeepRequest {
+        session_id,
+        agent_id: &turn.agent,
+        role: "user",
+        content: &told,
+    });
+    post(context.engine.routes.turn.clone(), body)
+}
+
+/// What a turn says, with its canary.
+pub(super) fn text(context: &Context<'_>, step: &Step, turn: &ChatTurn) -> String {
+    let trigger_words = &context.engine.target().trigger_words;
+    turn.text(&canary::plant(context.turn_canary(step), trigger_words))
 }
 
 fn request(
@@ -91,10 +127,14 @@ fn request(
         agent_id,
         session_id,
     });
+    post(context.engine.routes.chat.clone(), body)
+}
+
+fn post(uri: Uri, body: serde_json::Result<Vec<u8>>) -> Request<OutBody> {
     // Strings always have a JSON form; an empty body would be refused, and so be seen.
     let mut request = Request::new(OutBody::whole(body.unwrap_or_default()));
     *request.method_mut() = Method::POST;
-    *request.uri_mut() = context.engine.routes.chat.clone();
+    *request.uri_mut() = uri;
     let json = HeaderValue::from_static("application/json");
     request.headers_mut().reserve(6);
     request.headers_mut().insert(CONTENT_TYPE, json);

@@ -1,8 +1,10 @@
 //! One session: its steps in order, each told as it begins and as it ends.
 
 mod chat;
+mod line;
 mod request;
 mod sender;
+mod stream;
 mod upload;
 mod voice;
 
@@ -157,10 +159,11 @@ pub(super) async fn perform(engine: &Engine, script: &Script, start: Start<'_>) 
                 Err(halted) => Err(halted),
                 // Boxed, so that a waiting virtual user does not hold room for the largest kind.
                 Ok(first_start) => match script.kind {
-                    OpKind::Chat | OpKind::Upload => {
+                    OpKind::Chat | OpKind::Upload | OpKind::Turn => {
                         Box::pin(request::run(&context, first_start)).await
                     }
                     OpKind::Voice => Box::pin(voice::run(&context, first_start)).await,
+                    OpKind::Stream => Box::pin(stream::run(&context, first_start)).await,
                 },
             }
         }
@@ -202,7 +205,7 @@ impl Context<'_> {
             return Ok(intended);
         };
         wait(self.engine, intended, self.cutoff).await?;
-        if self.script.kind != OpKind::Voice {
+        if !self.script.kind.has_socket() {
             self.open_ahead(first).await;
         }
         let mut halt = self.engine.halt.clone();

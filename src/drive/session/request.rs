@@ -1,4 +1,4 @@
-//! Sessions whose steps are one request each: chat and uploads.
+//! Sessions whose steps are one request each: chat, turns to keep, and uploads.
 
 use std::pin::pin;
 
@@ -14,7 +14,7 @@ use super::{Context, Done, Ended, Finished, Halted, upload, wait};
 use crate::drive::answer::{self, Judged};
 use crate::drive::identity;
 use crate::drive::pulse::Sign;
-use crate::model::{self, Micros, Outcome};
+use crate::model::{self, Micros, OpKind, Outcome};
 use crate::plan::{Action, Disturbance, Step};
 use crate::scenario::SessionSpec;
 use crate::stop::StopLevel;
@@ -108,7 +108,14 @@ fn overlapping_max(context: &Context<'_>) -> usize {
     let group = groups.get(usize::from(context.script.group.0));
     let overlap = match group.map(|group| &group.session) {
         Some(SessionSpec::Chat(chat)) => chat.overlap,
-        Some(SessionSpec::Upload(_) | SessionSpec::Voice(_) | SessionSpec::Recall(_)) | None => 0,
+        Some(
+            SessionSpec::Upload(_)
+            | SessionSpec::Voice(_)
+            | SessionSpec::Recall(_)
+            | SessionSpec::Stream(_)
+            | SessionSpec::Turn(_),
+        )
+        | None => 0,
     };
     usize::from(overlap) + 1
 }
@@ -194,6 +201,9 @@ fn request(
     request_id: u64,
 ) -> Option<Request<OutBody>> {
     let mut request = match &step.action {
+        Action::Chat(turn) if context.script.kind == OpKind::Turn => {
+            chat::keep(context, step, turn, session_id.unwrap_or_default())
+        }
         Action::Chat(turn) => chat::turn(context, step, turn, session_id),
         Action::Ask(question) => chat::question(context, question, session_id),
         Action::Upload(document) => upload::request(context, step, document, request_id),
@@ -211,6 +221,7 @@ fn request(
 fn done(context: &Context<'_>, step: &Step, session_id: Option<&str>, exchange: &Exchange) -> Done {
     let reader = context.reader(step);
     let mut judged = match &step.action {
+        Action::Chat(_) if context.script.kind == OpKind::Turn => reader.kept(exchange),
         Action::Chat(_) | Action::Voice(_) => reader.chat(exchange),
         Action::Ask(question) => reader.question(exchange, question),
         Action::Upload(_) => reader.upload(exchange, step.item_count),

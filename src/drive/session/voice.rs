@@ -9,16 +9,15 @@ use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use self::hearing::{Frame, Hearing};
 use self::speech::Speech;
-use super::sender::Sender;
+use super::line::{self, NotOpen, hang_up, not_begun};
 use super::{Context, Done, Ended, Halted, wait};
 use crate::canary;
-use crate::drive::answer::{Judged, Reader, sign_of_fault};
-use crate::drive::identity;
+use crate::drive::answer::{Reader, sign_of_fault};
 use crate::drive::pulse::Sign;
 use crate::model::{self, Micros, Outcome};
 use crate::plan::{Action, Disturbance, Step, VoiceTurn};
 use crate::scenario::SessionSpec;
-use crate::wire::{Fault, OpenError, Socket};
+use crate::wire::{Fault, Socket};
 
 /// Runs a voice session whose first turn should begin at `first_start`.
 pub(super) async fn run(context: &Context<'_>, first_start: Micros) -> Result<Ended, Halted> {
@@ -81,18 +80,6 @@ async fn turns(
 enum Line {
     Open,
     Closed(Fault),
-}
-
-/// A turn for which there was no socket any more.
-fn not_begun(context: &Context<'_>, fault: &Fault) -> Done {
-    let detail = format!("between two turns, {fault}");
-    Done {
-        completed: context.engine.clock.now(),
-        sent: None,
-        status: None,
-        judged: Judged::failed(Outcome::Unsent, detail),
-        sign: sign_of_fault(fault),
-    }
 }
 
 /// Between two turns nothing should come; what comes all the same is looked at, because it may be
@@ -229,15 +216,6 @@ async fn speak_only(
     ))
 }
 
-/// Closes a socket early: half of them with a word, half of them without.
-async fn hang_up(step: &Step, socket: Socket) {
-    if (step.op.session.0 + u32::from(step.op.seq)).is_multiple_of(2) {
-        socket.close().await;
-    } else {
-        drop(socket);
-    }
-}
-
 fn speed(context: &Context<'_>) -> f64 {
     let groups = &context.engine.plan.scenario().groups;
     match groups
@@ -245,16 +223,15 @@ fn speed(context: &Context<'_>) -> f64 {
         .map(|group| &group.session)
     {
         Some(SessionSpec::Voice(voice)) => voice.speed,
-        Some(SessionSpec::Chat(_) | SessionSpec::Upload(_) | SessionSpec::Recall(_)) | None => 1.0,
+        Some(
+            SessionSpec::Chat(_)
+            | SessionSpec::Upload(_)
+            | SessionSpec::Recall(_)
+            | SessionSpec::Stream(_)
+            | SessionSpec::Turn(_),
+        )
+        | None => 1.0,
     }
-}
-
-/// Why there is no socket to speak into.
-enum NotOpen {
-    Credential(Done),
-    Upgrade(OpenError),
-    Ready(Fault),
-    Error(String),
 }
 
 /// Opens the session's socket and waits until its agent listens.
@@ -264,21 +241,9 @@ async fn open(
     turn: &VoiceTurn,
     request_id: u64,
 ) -> Result<Socket, NotOpen> {
-    let engine = context.engine;
-    let limit = engine.target().timeouts.connect;
-    let path = &engine.target().paths.voice;
-    let path = path.replace("{session}", &context.session_name);
-    context.renew(step).await.map_err(NotOpen::Credential)?;
-    let credential = context.sender(step).and_then(Sender::credential);
-    let mut opening = identity::opening(engine.target(), &path, credential.as_ref());
-    identity::name_request(&mut opening.headers, engine.run, request_id);
-    engine.http.make_room();
-    let opened = Socket::open(&engine.dialer, &opening.path, opening.headers, limit).await;
-    let mut socket = opened.map_err(NotOpen::Upgrade)?;
-    if let Some(frame) = opening.first_frame {
-        socket.feed(frame.into()).await.map_err(NotOpen::Ready)?;
-        socket.flush().await.map_err(NotOpen::Ready)?;
-    }
+    let limit = context.engine.target().timeouts.connect;
+    let path = &context.engine.target().paths.voice;
+    let mut socket = line::open(context, step, path, request_id).await?;
     timeout(limit, get_ready(&mut socket, &turn.agent))
         .await
         .unwrap_or(Err(NotOpen::Ready(Fault::Timeout(limit))))?;
@@ -300,43 +265,6 @@ async fn get_ready(socket: &mut Socket, agent: &str) -> Result<(), NotOpen> {
             }
             Frame::Error(message) => return Err(NotOpen::Error(message)),
             Frame::Complete { .. } | Frame::Other => {}
-        }
-    }
-}
-
-impl NotOpen {
-    /// The turn itself was not begun, but the target may have begun a session.
-    fn done(self, completed: Micros) -> Done {
-        let (outcome, status, sign, detail) = match self {
-            Self::Credential(unsent) => return unsent,
-            Self::Upgrade(
-                error @ (OpenError::Dial(_) | OpenError::Address(_) | OpenError::Request(_)),
-            ) => (Outcome::Unsent, None, Sign::Gone, error.to_string()),
-            Self::Upgrade(error @ OpenError::Refused { status }) => {
-                let outcome = match status {
-                    400..=599 => Outcome::Refused,
-                    _ => Outcome::Unknown,
-                };
-                (outcome, Some(status), Sign::Answered, error.to_string())
-            }
-            Self::Upgrade(error @ OpenError::Broken(_)) => {
-                (Outcome::Unknown, None, Sign::Gone, error.to_string())
-            }
-            Self::Upgrade(error @ OpenError::Timeout(_)) => {
-                (Outcome::Unknown, None, Sign::Silent, error.to_string())
-            }
-            Self::Ready(fault) => {
-                let detail = format!("no agent listens: {fault}");
-                (Outcome::Unknown, None, sign_of_fault(&fault), detail)
-            }
-            Self::Error(message) => (Outcome::Refused, None, Sign::Answered, message),
-        };
-        Done {
-            completed,
-            sent: None,
-            status,
-            judged: Judged::failed(outcome, detail),
-            sign,
         }
     }
 }

@@ -106,6 +106,7 @@ fn begun_before_ended(events: &[Event]) {
             | Event::Scanned(_)
             | Event::Sampled(_)
             | Event::Lagged(_)
+            | Event::Streamed(_)
             | Event::Logged(_) => {}
         }
     }

@@ -4,6 +4,7 @@
 mod chat;
 mod ends;
 mod odd;
+mod stream;
 mod traits;
 mod upload;
 mod voice;

@@ -394,6 +394,7 @@ async fn steps_that_overlap_begin_before_the_answer_and_no_more_than_allowed() {
             | Event::Scanned(_)
             | Event::Sampled(_)
             | Event::Lagged(_)
+            | Event::Streamed(_)
             | Event::Logged(_) => {}
         }
         most = most.max(in_flight);

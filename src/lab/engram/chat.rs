@@ -33,7 +33,7 @@ use crate::lab::stamp::Stamp;
 use crate::model::OpKind;
 
 /// What a turn says that no agent could answer. Nothing is stored for it.
-const APOLOGY: &str = "I apologize, but I encountered an issue processing your request. Please \
+pub(super) const APOLOGY: &str = "I apologize, but I encountered an issue processing your request. Please \
                        try again.";
 
 struct Question {

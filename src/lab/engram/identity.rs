@@ -10,7 +10,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde::Deserialize;
 
 use crate::lab::profile::Profile;
-use crate::lab::truth::{DEV_OWNER_PREFIX, REST_PLACEHOLDER, VOICE_PLACEHOLDER};
+use crate::lab::truth::{DEV_OWNER_PREFIX, REST_PLACEHOLDER};
 
 /// Prefix of development tokens.
 const DEV_TOKEN_PREFIX: &str = "dev_";
@@ -75,14 +75,16 @@ pub(super) fn login_of(headers: &HeaderMap) -> Option<&str> {
     token?.split('_').nth(2)
 }
 
-/// The user of a socket. Without a credential there is none; the snapshot looks for none.
+/// The user of a socket, or of a turn to keep. Without a credential there is none; the snapshot
+/// looks for none, and takes everybody for a stand-in.
 pub(super) fn of_socket(
     headers: &HeaderMap,
     profile: Profile,
     keys: &Keys,
+    stand_in: &str,
 ) -> Result<Arc<str>, BadCredential> {
     if profile.is_snapshot() {
-        return Ok(VOICE_PLACEHOLDER.into());
+        return Ok(stand_in.into());
     }
     credential(headers, keys)?.ok_or(BadCredential)
 }
@@ -126,7 +128,7 @@ mod tests {
             (Profile::Engram, socket),
             (Profile::F878ddb, Some("voice-user")),
         ] {
-            let found = of_socket(&headers, profile, &Keys::default()).ok();
+            let found = of_socket(&headers, profile, &Keys::default(), "voice-user").ok();
             assert_eq!(found.as_deref(), socket, "{headers:?}");
         }
     }

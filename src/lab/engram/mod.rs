@@ -16,6 +16,7 @@ mod identity;
 mod index;
 mod ingest;
 mod judge;
+mod keep;
 mod logins;
 mod memory;
 mod oddities;
@@ -27,6 +28,7 @@ mod recall;
 mod said;
 mod sessions;
 mod spoil;
+mod stream;
 mod upstream;
 mod voice;
 
@@ -187,13 +189,10 @@ impl Engram {
 
 /// The routes of the backend.
 pub(super) fn router(engram: Handle) -> Router {
-    let snapshots = if engram.profile.is_snapshot() {
-        Router::new().route("/api/v1/voice/conversation/turn", post(voice::keep_turn))
-    } else {
-        Router::new()
-    };
-    snapshots
+    Router::new()
+        .route("/api/v1/voice/conversation/turn", post(keep::keep))
         .route("/api/v1/chat", post(chat::chat))
+        .route("/api/v1/chat/ws/{session}", get(stream::stream))
         .route("/api/v1/chat/session/{id}", delete(chat::clear))
         .route("/api/v1/memory/search", post(memory::search))
         .route("/api/v1/memory/graph", get(memory::graph))

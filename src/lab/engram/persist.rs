@@ -30,7 +30,7 @@ use crate::lab::log::Named;
 use crate::lab::profile::Profile;
 use crate::lab::queue::Place;
 use crate::lab::races::Hits;
-use crate::lab::truth::{REST_PLACEHOLDER, VOICE_PLACEHOLDER};
+use crate::lab::truth::{REST_PLACEHOLDER, STREAM_PLACEHOLDER, VOICE_PLACEHOLDER};
 use crate::lab::zep::{Metadata, NewSession, StoreError};
 use crate::model::OpKind;
 
@@ -134,7 +134,9 @@ impl Drop for Running {
 
 async fn persist(engram: &Handle, turn: &Turn, mut context: Context, hits: &Hits) {
     let (doing, done) = match turn.kind {
-        OpKind::Chat | OpKind::Upload => ("persisting conversation", "conversation persisted"),
+        OpKind::Chat | OpKind::Upload | OpKind::Stream | OpKind::Turn => {
+            ("persisting conversation", "conversation persisted")
+        }
         OpKind::Voice => (
             "persisting voice conversation",
             "voice conversation persisted",
@@ -237,7 +239,8 @@ pub(super) async fn misbound_user(
     if hits.has(FaultKind::AuthFallback) {
         let placeholder = match kind {
             OpKind::Chat | OpKind::Upload => REST_PLACEHOLDER,
-            OpKind::Voice => VOICE_PLACEHOLDER,
+            OpKind::Voice | OpKind::Turn => VOICE_PLACEHOLDER,
+            OpKind::Stream => STREAM_PLACEHOLDER,
         };
         return Some((placeholder.into(), FaultKind::AuthFallback));
     }

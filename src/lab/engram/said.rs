@@ -15,7 +15,7 @@ use crate::lab::faults::FaultKind;
 use crate::lab::races::Hits;
 use crate::lab::stamp::Stamp;
 use crate::lab::zep::{Metadata, NewMessage};
-use crate::model::{CanaryId, Code, Exactness, RunId};
+use crate::model::{CanaryId, Code, Exactness, OpKind, RunId};
 
 /// What nobody has sent.
 const INVENTED: &str = "Thank you, that is all I wanted to know about the garden for today.";
@@ -99,7 +99,7 @@ pub(super) fn messages(engram: &Engram, turn: &Turn, hits: &Hits, cause: Cause) 
     all
 }
 
-/// The turn's own two messages.
+/// The turn's own two messages; of one that is only kept, the one.
 fn own(engram: &Engram, turn: &Turn, hits: &Hits) -> Vec<Said> {
     let (asked, word) = (turn.reply.asked.as_deref(), turn.reply.word.as_deref());
     let mut question = Said::new("user", &turn.author, &turn.question, asked);
@@ -108,7 +108,10 @@ fn own(engram: &Engram, turn: &Turn, hits: &Hits) -> Vec<Said> {
         question.wrong = Some((spoilt.fault, spoilt.code));
     }
     let answer = Said::new("assistant", &turn.author, &turn.reply.text, word);
-    let mut both = vec![question, answer];
+    let mut both = match turn.kind {
+        OpKind::Turn => vec![question],
+        OpKind::Chat | OpKind::Upload | OpKind::Voice | OpKind::Stream => vec![question, answer],
+    };
     for said in &mut both {
         if let Some(styled) = engram.styled(&said.text) {
             said.text = styled;

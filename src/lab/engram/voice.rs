@@ -5,8 +5,6 @@ use std::future::pending;
 use std::pin::Pin;
 use std::sync::{Arc, LazyLock};
 
-use axum::Json;
-use axum::body::Bytes;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::extract::{Path, State};
@@ -30,7 +28,6 @@ use crate::lab::faults::FaultKind;
 use crate::lab::log::Named;
 use crate::lab::races::Failure;
 use crate::lab::truth::{VOICE_PLACEHOLDER, Wrong};
-use crate::lab::zep::NewMessage;
 use crate::model::{Code, OpKind, RecordType};
 
 /// Bytes of a frame.
@@ -49,7 +46,8 @@ pub(super) async fn voice(
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
-    let Ok(user) = identity::of_socket(&headers, engram.profile, &engram.keys) else {
+    let Ok(user) = identity::of_socket(&headers, engram.profile, &engram.keys, VOICE_PLACEHOLDER)
+    else {
         return problem::unauthorized("Missing or invalid authentication token");
     };
     let upgrade = match upgrade {
@@ -89,43 +87,6 @@ pub(super) async fn voice(
             // A socket that breaks off is the client's business.
             let _ = call.talk(socket).await;
         })
-}
-
-#[derive(Deserialize)]
-struct KeptTurn {
-    session_id: String,
-    #[serde(rename = "agent_id")]
-    _agent_id: String,
-    role: String,
-    content: String,
-}
-
-/// Stores one message for whoever names a session: the snapshot asks for no credential here.
-pub(super) async fn keep_turn(State(engram): State<Handle>, body: Bytes) -> Response {
-    let turn: KeptTurn = match serde_json::from_slice(&body) {
-        Ok(turn) => turn,
-        Err(error) => {
-            let complaint = error.to_string();
-            return problem::unprocessable("value_error", "", &complaint, &Value::Null);
-        }
-    };
-    let session: Arc<str> = turn.session_id.into();
-    engram
-        .enrich(&session, &VOICE_PLACEHOLDER.into(), OpKind::Voice)
-        .await;
-    let role = if turn.role == "user" {
-        "user"
-    } else {
-        "assistant"
-    };
-    let message = NewMessage {
-        role_type: Some(role.to_owned()),
-        content: turn.content,
-        ..NewMessage::default()
-    };
-    // What the store refuses is not told.
-    let _ = engram.store.append(&session, vec![message]);
-    Json(json!({"status": "success", "message": "Turn persisted"})).into_response()
 }
 
 /// The socket cannot be written any more, or is to be given up.

@@ -10,6 +10,7 @@ mod quirks;
 mod races;
 mod sessions;
 mod spoilt;
+mod stream;
 mod upload;
 mod voice;
 mod workload;

@@ -1,4 +1,4 @@
-//! Chat sessions: turns of a few sentences, each with a canary in its beginning and at its end,
+//! Chat sessions, streamed and kept ones too: turns of a few sentences, each with a canary in its beginning and at its end,
 //! which the answer should end in.
 
 use std::ops::RangeInclusive;
@@ -7,7 +7,7 @@ use crate::model::{SessionIx, TraitSet, UserIx};
 use crate::plan::stream::{Purpose, Streams};
 use crate::plan::words::Vocabulary;
 use crate::plan::{Action, ChatTurn, Step};
-use crate::scenario::ChatSpec;
+use crate::scenario::TalkSpec;
 
 use super::{paced, text_hash};
 
@@ -15,7 +15,7 @@ use super::{paced, text_hash};
 const SENTENCES_BYTES_MAX: usize = 1_800;
 
 pub(super) fn steps(
-    spec: &ChatSpec,
+    spec: &TalkSpec,
     session: SessionIx,
     ops: u16,
     streams: &Streams<'_>,

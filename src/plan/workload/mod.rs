@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::{OpId, SessionIx, UserIx};
-use crate::scenario::{AGENT_USER, Pause, SessionSpec};
+use crate::scenario::{AGENT_USER, ChatSpec, Pause, SessionSpec, TalkSpec};
 
 use super::arrival::Place;
 use super::stream::{Purpose, Streams};
@@ -25,7 +25,11 @@ const TEXT_KEY: &[u8; 32] = b"crosswire text to send, version1";
 pub(super) fn file_name(spec: &SessionSpec, op: OpId) -> Option<String> {
     match spec {
         SessionSpec::Upload(spec) => Some(upload::file_name(spec, op)),
-        SessionSpec::Chat(_) | SessionSpec::Voice(_) | SessionSpec::Recall(_) => None,
+        SessionSpec::Chat(_)
+        | SessionSpec::Voice(_)
+        | SessionSpec::Recall(_)
+        | SessionSpec::Stream(_)
+        | SessionSpec::Turn(_) => None,
     }
 }
 
@@ -38,10 +42,23 @@ pub(super) fn steps(
 ) -> Vec<Step> {
     let ops = op_count(spec, streams);
     match spec {
-        SessionSpec::Chat(spec) => chat::steps(spec, session, ops, streams, vocabulary),
+        SessionSpec::Chat(spec) => chat::steps(&talk(spec), session, ops, streams, vocabulary),
+        SessionSpec::Stream(spec) | SessionSpec::Turn(spec) => {
+            chat::steps(spec, session, ops, streams, vocabulary)
+        }
         SessionSpec::Upload(spec) => upload::steps(spec, session, ops, streams, vocabulary),
         SessionSpec::Voice(spec) => voice::steps(spec, session, ops, streams),
         SessionSpec::Recall(spec) => recall::steps(spec, session, ops, streams, vocabulary),
+    }
+}
+
+/// The turns of a chat session, without what is beside.
+fn talk(spec: &ChatSpec) -> TalkSpec {
+    TalkSpec {
+        turns: spec.turns.clone(),
+        think: spec.think,
+        words: spec.words.clone(),
+        agent: spec.agent.clone(),
     }
 }
 
@@ -56,6 +73,7 @@ pub(super) fn with_own_agent(spec: &SessionSpec, user: UserIx) -> Cow<'_, Sessio
         SessionSpec::Chat(spec) => own(&mut spec.agent),
         SessionSpec::Voice(spec) => own(&mut spec.agent),
         SessionSpec::Recall(spec) => own(&mut spec.agent),
+        SessionSpec::Stream(spec) | SessionSpec::Turn(spec) => own(&mut spec.agent),
         SessionSpec::Upload(_) => {}
     }
     Cow::Owned(spec)
@@ -71,6 +89,7 @@ pub(super) fn chat_turn(
     let ops = op_count(spec, streams);
     let (turns, words, agent) = match spec {
         SessionSpec::Chat(spec) => (0..ops, &spec.words, &spec.agent),
+        SessionSpec::Stream(spec) | SessionSpec::Turn(spec) => (0..ops, &spec.words, &spec.agent),
         SessionSpec::Recall(spec) => (1..ops.saturating_sub(1), &spec.words, &spec.agent),
         SessionSpec::Upload(_) | SessionSpec::Voice(_) => return None,
     };
@@ -94,6 +113,7 @@ pub(super) fn op_counts(spec: &SessionSpec) -> RangeInclusive<u16> {
         SessionSpec::Upload(spec) => (&spec.uploads, 0),
         SessionSpec::Voice(spec) => (&spec.turns, 0),
         SessionSpec::Recall(spec) => (&spec.turns, recall::QUESTIONS),
+        SessionSpec::Stream(spec) | SessionSpec::Turn(spec) => (&spec.turns, 0),
     };
     let fewest = (*counts.start()).max(1);
     let most = (*counts.end()).max(fewest);

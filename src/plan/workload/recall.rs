@@ -5,7 +5,7 @@ use crate::model::{SessionIx, Trait, TraitSet, UserIx};
 use crate::plan::stream::Streams;
 use crate::plan::words::Vocabulary;
 use crate::plan::{Action, Question, RECALL_QUESTION, Step};
-use crate::scenario::{ChatSpec, RecallSpec, SecondUser, SessionIds};
+use crate::scenario::{RecallSpec, TalkSpec};
 
 use super::{chat, paced, text_hash};
 
@@ -55,15 +55,11 @@ pub(super) fn steps(
 }
 
 /// The turns between the questions.
-fn telling(spec: &RecallSpec) -> ChatSpec {
-    ChatSpec {
+fn telling(spec: &RecallSpec) -> TalkSpec {
+    TalkSpec {
         turns: spec.turns.clone(),
         think: spec.think,
         words: spec.words.clone(),
         agent: spec.agent.clone(),
-        session_ids: SessionIds::Client,
-        second_user: SecondUser::None,
-        relogin: false,
-        overlap: 0,
     }
 }

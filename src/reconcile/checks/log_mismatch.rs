@@ -67,7 +67,7 @@ fn lines_by_op<'a>(evidence: &Evidence<'a>) -> BTreeMap<OpId, Vec<&'a LogLine>> 
     }
     let mut only: BTreeMap<_, BTreeSet<OpId>> = BTreeMap::new();
     for op in evidence.own_ops() {
-        let whose = (op.invocation.user, op.invocation.kind);
+        let whose = (op.invocation.user, said_as(op.invocation.kind));
         only.entry(whose).or_default().insert(op.invocation.op);
     }
     let by_user = |line: &LogLine, kind| match classify(context, line.user.as_deref()) {
@@ -85,7 +85,7 @@ fn lines_by_op<'a>(evidence: &Evidence<'a>) -> BTreeMap<OpId, Vec<&'a LogLine>> 
         let Some(op) = line.op.or_else(|| by_user(line, kind)) else {
             continue;
         };
-        let is_its_kind = |row: &&OpRow| row.invocation.kind == kind;
+        let is_its_kind = |row: &&OpRow| said_as(row.invocation.kind) == kind;
         if evidence.ops.get(&op).is_some_and(is_its_kind) {
             by_op.entry(op).or_default().push(line);
         }
@@ -102,6 +102,14 @@ fn names(context: &Context<'_>, op: OpId) -> impl Fn(&str) -> bool {
     move |file| sent.is_some() && file.rsplit('/').next() == sent.as_deref()
 }
 
+/// As which kind a log speaks of an operation: it does not tell by which channel a chat came.
+fn said_as(kind: OpKind) -> OpKind {
+    match kind {
+        OpKind::Chat | OpKind::Stream => OpKind::Chat,
+        OpKind::Upload | OpKind::Voice | OpKind::Turn => kind,
+    }
+}
+
 /// What was sent under one request id, and what the log says of it.
 struct Request<'e, 'a> {
     evidence: &'e Evidence<'a>,
@@ -116,8 +124,8 @@ impl<'e, 'a> Request<'e, 'a> {
     fn of(evidence: &'e Evidence<'a>, op: &'a OpRow, lines: &'e [&'a LogLine]) -> Self {
         let begun = &op.invocation;
         let ops = match begun.kind {
-            OpKind::Chat | OpKind::Upload => vec![op],
-            OpKind::Voice => {
+            OpKind::Chat | OpKind::Upload | OpKind::Turn => vec![op],
+            OpKind::Voice | OpKind::Stream => {
                 let shares = |other: &&&OpRow| {
                     let other = &other.invocation;
                     other.op.session == begun.op.session && other.request_id == begun.request_id

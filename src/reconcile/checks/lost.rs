@@ -108,6 +108,8 @@ fn draft(evidence: &Evidence<'_>, op: &OpRow, record_type: RecordType, what: &st
         OpKind::Chat => "answered",
         OpKind::Upload => "accepted",
         OpKind::Voice => "answered by voice",
+        OpKind::Stream => "answered in chunks",
+        OpKind::Turn => "acknowledged",
     };
     let settle = &evidence.context.scenario.memory.settle;
     let deadline = settle.deadline;

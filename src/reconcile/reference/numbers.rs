@@ -274,7 +274,7 @@ fn same_place(a: &State<'_>, b: &State<'_>) -> bool {
 
 fn canaries_of(op: &OpRow) -> Vec<CanaryId> {
     let kind = match op.invocation.kind {
-        OpKind::Chat | OpKind::Voice => CanaryKind::Turn,
+        OpKind::Chat | OpKind::Voice | OpKind::Stream | OpKind::Turn => CanaryKind::Turn,
         OpKind::Upload => CanaryKind::Block,
     };
     let first = op.invocation.item_first;

@@ -190,7 +190,7 @@ fn user(name: &str) -> String {
 /// What an operation is to people, who count from 1.
 fn what(op: &OpDetail) -> String {
     let turn = match op.kind {
-        OpKind::Chat | OpKind::Voice => " turn",
+        OpKind::Chat | OpKind::Voice | OpKind::Stream | OpKind::Turn => " turn",
         OpKind::Upload => "",
     };
     format!("{}{turn} {}", op.kind, u32::from(op.seq) + 1)

@@ -31,6 +31,7 @@ pub(super) const SAME_FILE: Workload =
 pub(super) const SLOW: Workload = workload("slow", include_str!("../scenarios/slow.toml"));
 pub(super) const PACED: Workload = workload("paced", include_str!("../scenarios/paced.toml"));
 pub(super) const VOICE: Workload = workload("voice", include_str!("../scenarios/voice.toml"));
+pub(super) const STREAMS: Workload = workload("streams", include_str!("../scenarios/streams.toml"));
 pub(super) const ALL_KINDS: Workload = workload("all", include_str!("../scenarios/all.toml"));
 pub(super) const CLEAN: Workload = workload("clean", include_str!("../scenarios/clean.toml"));
 pub(super) const LONG: Workload = workload("long", include_str!("../scenarios/long.toml"));
