@@ -39,7 +39,7 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags};
 use serde::Deserialize;
 
-use support::{Figures, cpu, figures_of, medians, say, tell};
+use support::{Figures, cpu, medians, run_child, say, tell};
 
 /// The same as that of the command.
 #[global_allocator]
@@ -127,13 +127,10 @@ fn bench() -> Result<ExitCode> {
         let folder = tempfile::tempdir().context("could not make a folder")?;
         let run = folder.path().join("run");
         let path = run.to_str().context("the folder's name is not Unicode")?;
-        figures_of(
-            "make",
-            support::child("make", &[&records.to_string(), path])?,
-        )?;
-        let judged = medians("judge", &[path], *runs)?;
-        let whole = medians("report", &["report", path], *runs)?;
-        let scanned = medians("scan", &[path], *runs)?;
+        run_child("make", &[&records.to_string(), path])?;
+        let judged = medians(*runs, || run_child("judge", &[path]))?;
+        let whole = medians(*runs, || run_child("report", &["report", path]))?;
+        let scanned = medians(*runs, || run_child("scan", &[path]))?;
         say(&ledger_line(
             *records,
             [&judged, &whole, &scanned],
@@ -157,7 +154,7 @@ fn bench() -> Result<ExitCode> {
         "parsed/s"
     ))?;
     for (records, runs) in sizes {
-        let read = medians("json", &[&records.to_string()], *runs)?;
+        let read = medians(*runs, || run_child("json", &[&records.to_string()]))?;
         say(&json_line(*records, &read))?;
         peaks.push((*records, "reading JSON", get(&read, "peak_kib")));
     }

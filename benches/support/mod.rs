@@ -68,8 +68,13 @@ pub(crate) fn child(task: &str, args: &[&str]) -> Result<Child> {
         .context("could not start this program again")
 }
 
+/// The figures of a child that is started and waited for.
+pub(crate) fn run_child(task: &str, args: &[&str]) -> Result<Figures> {
+    figures_of(task, child(task, args)?)
+}
+
 /// Waits for a child's figures.
-pub(crate) fn figures_of(task: &str, child: Child) -> Result<Figures> {
+fn figures_of(task: &str, child: Child) -> Result<Figures> {
     let output = child.wait_with_output().context("could not wait")?;
     let errors = String::from_utf8_lossy(&output.stderr);
     let Some(line) = errors.lines().find_map(|line| line.strip_prefix(FIGURES)) else {
@@ -82,11 +87,14 @@ pub(crate) fn figures_of(task: &str, child: Child) -> Result<Figures> {
     pairs.collect()
 }
 
-/// The median of each figure over some runs of a child.
-pub(crate) fn medians(task: &str, args: &[&str], runs: usize) -> Result<Figures> {
+/// The median of each figure over some measurements.
+pub(crate) fn medians(
+    runs: usize,
+    mut measure: impl FnMut() -> Result<Figures>,
+) -> Result<Figures> {
     let mut all: BTreeMap<String, Vec<f64>> = BTreeMap::new();
     for _ in 0..runs {
-        for (name, figure) in figures_of(task, child(task, args)?)? {
+        for (name, figure) in measure()? {
             all.entry(name).or_default().push(figure);
         }
     }
@@ -97,7 +105,7 @@ pub(crate) fn medians(task: &str, args: &[&str], runs: usize) -> Result<Figures>
 }
 
 /// The middle one, or the higher of the two.
-pub(crate) fn median(mut figures: Vec<f64>) -> f64 {
+fn median(mut figures: Vec<f64>) -> f64 {
     figures.sort_by(f64::total_cmp);
     figures.get(figures.len() / 2).copied().unwrap_or_default()
 }
