@@ -11,8 +11,8 @@ use crate::dialect::{Change, Dialect, Question};
 use crate::model::{OpKind, RunId, UserIx, UsersAsked};
 use crate::scenario::Scenario;
 
-/// Owners that the store is asked for: those of ten users in three channels, a read each.
-const USERS_ASKED_MAX: usize = 30;
+/// Users whose owners the store is asked for, a read for each of their names.
+const USERS_ASKED_MAX: u32 = 10;
 
 impl StoreClient {
     /// Makes the users that the run's records should belong to and those that the scenario names
@@ -42,7 +42,8 @@ impl StoreClient {
         run: RunId,
         scenario: &Scenario,
     ) -> Result<UsersAsked, StoreError> {
-        let users: BTreeSet<String> = owners(run, scenario).take(USERS_ASKED_MAX).collect();
+        let users: BTreeSet<String> =
+            owners(run, scenario, scenario.users.min(USERS_ASKED_MAX)).collect();
         let mut asked = UsersAsked::default();
         for user in &users {
             let question = Question::User { user };
@@ -66,14 +67,14 @@ impl StoreClient {
 fn wanted(run: RunId, scenario: &Scenario) -> BTreeSet<String> {
     let mut wanted: BTreeSet<String> = scenario.memory.also_create.iter().cloned().collect();
     if scenario.memory.create_users {
-        wanted.extend(owners(run, scenario));
+        wanted.extend(owners(run, scenario, scenario.users));
     }
     wanted
 }
 
-/// Whose the run's records should be, user by user.
-fn owners(run: RunId, scenario: &Scenario) -> impl Iterator<Item = String> {
-    (0..scenario.users).flat_map(move |user| {
+/// Whose the records of the first so many users should be.
+fn owners(run: RunId, scenario: &Scenario, users: u32) -> impl Iterator<Item = String> {
+    (0..users).flat_map(move |user| {
         let name = scenario.user_name(run, UserIx(user));
         OpKind::ALL.map(|kind| scenario.target.expected_owner.get(kind).owner(&name))
     })
