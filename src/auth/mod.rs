@@ -36,6 +36,9 @@ use crate::scenario::fits_dev_token;
 /// The roles that development tokens ask for, one for each login of a user; each is enough for
 /// every route that is driven.
 const DEV_ROLES: [&str; 2] = ["analyst", "viewer"];
+/// For how long a token has ended that is sent to see it refused: longer than any target's
+/// tolerance for clocks that differ.
+const ENDED_AGO: Duration = Duration::from_hours(1);
 /// Bytes of a token that can stand in a header of every server.
 const TOKEN_BYTES_MAX: usize = 16 * 1024;
 
@@ -257,6 +260,27 @@ impl TokenSource {
             Self::Dev | Self::None | Self::Renewed(_) => None,
         };
         SystemTime::UNIX_EPOCH.checked_add(expires?)
+    }
+
+    /// A token of a user that has ended; `None` where there are none that end.
+    ///
+    /// # Errors
+    /// It cannot be signed.
+    pub fn expired(&self, user_name: &str) -> Result<Option<Credential>, AuthError> {
+        let Self::Renewed(tokens) = self else {
+            return Ok(None);
+        };
+        let Issuer::Mint(minter) = tokens.issuer() else {
+            return Ok(None);
+        };
+        let begun = SystemTime::now()
+            .checked_sub(minter.lifetime().saturating_add(ENDED_AGO))
+            .unwrap_or(SystemTime::UNIX_EPOCH);
+        let secret = minter.mint(user_name, &format!("{user_name}-ended"), begun)?;
+        Ok(Some(Credential {
+            secret,
+            fresh_until: None,
+        }))
     }
 
     /// What became of the tokens so far; `None` where none is issued.

@@ -8,11 +8,11 @@ use crate::canary;
 use crate::ledger::LedgerReader;
 use crate::model::{
     Cap, Code, Finding, GeneratorHealth, InconclusiveReason, LagSample, Micros, OpKind, Proof,
-    Scan, Trait, Verdict,
+    Route, Scan, Standing, Trait, Verdict,
 };
 use crate::reconcile::{Context, Judgement, Matched, ReadBack, RunEnd, SLOW_STORE};
 use crate::report::{
-    self, Accepted, AnomalyCount, Ended, Lookup, PersistenceLag, RecordCounts, Report,
+    self, Accepted, AnomalyCount, Ended, Lookup, PersistenceLag, RecordCounts, Report, RouteTried,
 };
 use crate::scenario::Scenario;
 use crate::stats::{Confidence, Latency, clopper_pearson_upper};
@@ -32,13 +32,12 @@ pub(super) fn report(
     let manifest = &facts.manifest;
     let epoch = UNIX_EPOCH
         + Duration::from_micros(u64::try_from(manifest.created_unix_us).unwrap_or_default());
-    let triggers = &facts.scenario.target.trigger_words;
     let lookup = Lookup {
         run: manifest.run,
         user: &|user| facts.scenario.user_name(manifest.run, user),
         epoch,
         op: &|op| ledger.op(op).ok().flatten(),
-        canary: &|id| canary::plant(id, triggers),
+        canary: &|id| canary::plant(id, &facts.scenario.target.trigger_words),
     };
     let lab = facts.scenario.target.url.is_none();
     let records = records(&facts.scans, judgement.unattributable);
@@ -85,6 +84,7 @@ pub(super) fn report(
         },
         not_tried: report::not_tried(&traits(facts, judgement)),
         traits: traits(facts, judgement),
+        routes: routes(judgement),
         bound: bound(context, judgement),
         control: report::Control {
             planted: judgement.control.planted,
@@ -110,6 +110,26 @@ fn traits(facts: &Facts, judgement: &Judgement) -> BTreeMap<Trait, u64> {
     let slow = u64::try_from(slow).unwrap_or(u64::MAX);
     traits.insert(Trait::SlowStore, slow.saturating_add(judgement.slow_ops));
     traits
+}
+
+/// What became of attempts to reach sessions without the right to them.
+fn routes(judgement: &Judgement) -> BTreeMap<Route, RouteTried> {
+    let routes = judgement.routes.iter().map(|(route, tally)| {
+        let not_tried = Standing::STRANGERS.into_iter();
+        let not_tried = not_tried.filter(|standing| !tally.tried.contains(standing));
+        let tried = RouteTried {
+            sessions: tally.sessions,
+            provable: tally.provable,
+            refused: tally.refused,
+            answered: tally.answered,
+            proved: tally.proved.min(tally.answered),
+            unknown: tally.unknown,
+            tried: tally.tried.iter().copied().collect(),
+            not_tried: not_tried.collect(),
+        };
+        (*route, tried)
+    });
+    routes.collect()
 }
 
 /// Sessions of which nobody saw all that is stored bound nothing: only what crossed is counted.

@@ -200,6 +200,7 @@ fn is_positive(code: Code) -> bool {
         | Code::SplitIdentity
         | Code::StaleIdentity
         | Code::ResponseBleed
+        | Code::Trespass
         | Code::ChunkMix
         | Code::PlaceholderOwner
         | Code::MissingOwner => true,

@@ -111,6 +111,25 @@ impl Seen {
     }
 }
 
+/// Judges an answer by its status alone, but for a failure that is told in the body.
+pub(super) fn answered(exchange: &Exchange) -> Judged {
+    let body = match success(exchange) {
+        Ok(body) => body,
+        Err(failed) => return failed,
+    };
+    if let Ok(UploadAnswer { success: false }) = serde_json::from_slice(body) {
+        return Judged::failed(Outcome::Refused, String::from_utf8_lossy(body));
+    }
+    Judged {
+        outcome: Outcome::Ok,
+        promise: Promise::NONE,
+        echo: Echo::None,
+        server_session: None,
+        detail: None,
+        bleed: Vec::new(),
+    }
+}
+
 impl Reader<'_> {
     /// Judges the answer to a chat turn.
     pub(super) fn chat(&self, exchange: &Exchange) -> Judged {

@@ -56,6 +56,8 @@ pub(super) struct Routes {
     pub(super) chat: Uri,
     pub(super) upload: Uri,
     pub(super) turn: Uri,
+    /// For paths that name a session.
+    pub(super) endpoint: Endpoint,
 }
 
 /// An operation in flight: counted until it is dropped.
@@ -84,6 +86,7 @@ impl Engine {
             chat: endpoint.path(&target.paths.chat)?,
             upload: endpoint.path(&target.paths.upload)?,
             turn: endpoint.path(&target.paths.turn)?,
+            endpoint: endpoint.clone(),
         };
         let connect_limit = target.timeouts.connect;
         let caps = plan.scenario().caps;

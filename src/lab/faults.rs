@@ -8,7 +8,7 @@ mod spec;
 use std::fmt;
 use std::time::Duration;
 
-use crate::model::OpKind;
+use crate::model::{OpKind, Route};
 
 pub use self::spec::{FaultSpec, FaultSpecError};
 
@@ -104,6 +104,8 @@ pub enum FaultKind {
     ColdStart,
     /// A chunk of one user's streamed answer comes out at another one's socket.
     StreamMix,
+    /// One route asks nobody whether they may.
+    OpenRoute,
 }
 
 /// The share of the operations that is struck where all would leave nothing to judge.
@@ -130,6 +132,7 @@ struct About {
     delay: Option<Duration>,
     limit: Option<usize>,
     after: u64,
+    route: Option<Route>,
 }
 
 /// Operations of every kind.
@@ -156,6 +159,7 @@ impl About {
             delay: None,
             limit: None,
             after: 0,
+            route: None,
         }
     }
 
@@ -181,6 +185,11 @@ impl About {
         self
     }
 
+    const fn route(mut self, route: Route) -> Self {
+        self.route = Some(route);
+        self
+    }
+
     const fn after(mut self, ops: u64) -> Self {
         self.after = ops;
         self
@@ -189,7 +198,7 @@ impl About {
 
 impl FaultKind {
     /// All faults, in the order in which messages list them.
-    pub const ALL: [Self; 44] = [
+    pub const ALL: [Self; 45] = [
         Self::LateBinding,
         Self::NoOwner,
         Self::AuthFallback,
@@ -234,6 +243,7 @@ impl FaultKind {
         Self::BlindRetry,
         Self::ColdStart,
         Self::StreamMix,
+        Self::OpenRoute,
     ];
 
     /// The name used on the command line and in the truth.
@@ -299,6 +309,8 @@ impl FaultKind {
             Self::BlindRetry => About::new("blind-retry", ANSWERED).delay(RETRIED),
             Self::ColdStart => About::race("cold-start", ALL, 200),
             Self::StreamMix => About::race("stream-mix", STREAM, 100),
+            // It strikes whoever asks, not operations.
+            Self::OpenRoute => About::new("open-route", &[]).route(Route::Transcript),
         }
     }
 }

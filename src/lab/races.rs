@@ -12,7 +12,7 @@ use super::exchange::Exchange;
 use super::faults::{FaultKind, FaultSpec};
 use super::pool::{Object, Pool, Rented};
 use super::stamp::Dice;
-use crate::model::OpKind;
+use crate::model::{OpKind, Route};
 
 /// Recent answers that are kept for confusing them.
 const RECENT_ANSWERS_MAX: usize = 8;
@@ -122,6 +122,12 @@ impl<T> Faults<T> {
     /// The settings of this fault, if it is planted.
     pub(super) fn spec(&self, kind: FaultKind) -> Option<&FaultSpec> {
         self.specs.iter().find(|spec| spec.kind == kind)
+    }
+
+    /// Does a fault let anybody in on this route?
+    pub(super) fn opens(&self, route: Route) -> bool {
+        let mut specs = self.specs.iter();
+        specs.any(|spec| spec.route == Some(route))
     }
 
     /// An operation of this user begins.

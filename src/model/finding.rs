@@ -47,6 +47,8 @@ pub enum Code {
     SessionBleed,
     /// An answer that holds another user's canary.
     ResponseBleed,
+    /// What a session holds was reached without the right to it.
+    Trespass,
     /// One stored record that holds canaries of two users.
     ChunkMix,
     /// Acknowledged and never stored.
@@ -81,12 +83,13 @@ pub enum Code {
 
 impl Code {
     /// All codes, gravest first.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::WrongOwner,
         Self::ForeignOwner,
         Self::SplitIdentity,
         Self::StaleIdentity,
         Self::ResponseBleed,
+        Self::Trespass,
         Self::ChunkMix,
         Self::PlaceholderOwner,
         Self::MissingOwner,
@@ -114,6 +117,7 @@ impl Code {
             Self::ForeignOwner => "foreign-owner",
             Self::SessionBleed => "session-bleed",
             Self::ResponseBleed => "response-bleed",
+            Self::Trespass => "trespass",
             Self::ChunkMix => "chunk-mix",
             Self::Lost => "lost",
             Self::PartialIngest => "partial-ingest",

@@ -3,6 +3,7 @@
 //! Everything here is plain data that the phases hand to each other. This room knows no other
 //! room, no clock and no network.
 
+mod attempt;
 mod bleed;
 mod cap;
 mod finding;
@@ -20,6 +21,7 @@ mod time;
 mod traits;
 mod verdict;
 
+pub use attempt::{Attempt, Part, Route, Standing};
 pub use bleed::BleedKind;
 pub use cap::Cap;
 pub use finding::{Affected, Code, Finding, Proof, Severity};

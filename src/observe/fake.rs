@@ -372,6 +372,8 @@ fn scenario() -> Scenario {
                 stream: "/stream/{session}".into(),
                 turn: "/turn".into(),
                 health: "/health".into(),
+                memory: "/memory".to_owned(),
+                session: "/session/{session}".to_owned(),
             },
             auth: AuthKind::Dev,
             socket_token: crate::scenario::TokenPlace::Header,

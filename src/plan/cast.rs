@@ -1,16 +1,19 @@
 //! Who sends which turn of a session: its founder, on a second credential or not, or another user
 //! too.
 
-use crate::model::UserIx;
+use crate::model::{Attempt, Standing, UserIx};
 use crate::scenario::{ChatSpec, SecondUser, SessionSpec};
 
 use super::stream::{Purpose, Streams};
+use super::workload::trespass_layout;
 
 /// Who sends the turns of one session.
 #[derive(Debug)]
 pub(super) struct Cast<'a> {
     /// What the session does, if it is a chat.
     chat: Option<&'a ChatSpec>,
+    /// What is tried behind its first turn, if it is a trespass session.
+    attempts: Vec<Attempt>,
     /// The first turn of the second half.
     half: u16,
     /// Whose session it is.
@@ -29,15 +32,17 @@ impl<'a> Cast<'a> {
         ops: u16,
         streams: &Streams<'_>,
     ) -> Self {
-        let chat = match spec {
-            SessionSpec::Chat(chat) => Some(chat),
+        let (chat, attempts) = match spec {
+            SessionSpec::Chat(chat) => (Some(chat), Vec::new()),
+            SessionSpec::Trespass(spec) => (None, trespass_layout(spec)),
             SessionSpec::Upload(_)
             | SessionSpec::Voice(_)
             | SessionSpec::Recall(_)
             | SessionSpec::Stream(_)
-            | SessionSpec::Turn(_) => None,
+            | SessionSpec::Turn(_) => (None, Vec::new()),
         };
-        let is_shared = chat.is_some_and(|chat| chat.second_user != SecondUser::None);
+        let is_shared = chat.is_some_and(|chat| chat.second_user != SecondUser::None)
+            || attempts.iter().copied().any(is_others);
         let second = (is_shared && ops > 1 && users > 1).then(|| {
             let ahead = streams.one_of(Purpose::SecondUser, 0, &(1..=users - 1));
             let sum = u64::from(founder.0) + u64::from(ahead);
@@ -45,6 +50,7 @@ impl<'a> Cast<'a> {
         });
         Self {
             chat,
+            attempts,
             half: ops.div_ceil(2),
             founder,
             second,
@@ -54,7 +60,11 @@ impl<'a> Cast<'a> {
     /// Who sends a turn.
     pub(super) fn sender(&self, seq: u16) -> UserIx {
         let is_second = match self.second_user() {
-            SecondUser::None => false,
+            SecondUser::None => {
+                let attempt = usize::from(seq).checked_sub(1);
+                let attempt = attempt.and_then(|place| self.attempts.get(place).copied());
+                attempt.is_some_and(is_others)
+            }
             SecondUser::HandOver => seq >= self.half,
             SecondUser::Alternating => seq % 2 == 1,
         };
@@ -85,4 +95,9 @@ impl<'a> Cast<'a> {
         let row = self.chat.map_or(0, |chat| u32::from(chat.overlap)) + 1;
         u32::from(seq) % row != 0
     }
+}
+
+/// Is it tried with another user's credential?
+fn is_others(attempt: Attempt) -> bool {
+    attempt.standing == Standing::OtherUser
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::model::{OpKind, SessionIx};
 use crate::scenario::{Executor, Group, Pause, SessionSpec};
 
-use super::{Disturbance, Plan, Script, Step, workload};
+use super::{Action, Disturbance, Plan, Script, Step, workload};
 
 /// Characters that a chunk of a document has at least: smaller sections are joined to their
 /// neighbours, so that a document leaves no more facts than this allows.
@@ -136,7 +136,15 @@ impl Step {
             )
             | None => 1,
         };
-        sent * calls_of_turn(kind)
+        let is_turn = match &self.action {
+            Action::Trespass(trespass) => trespass.turn.is_some(),
+            Action::Chat(_) | Action::Ask(_) | Action::Upload(_) | Action::Voice(_) => true,
+        };
+        if is_turn {
+            sent * calls_of_turn(kind)
+        } else {
+            0
+        }
     }
 }
 
@@ -172,7 +180,18 @@ impl Plan {
             Some((ops, sessions)) => (Amount::exactly(ops), Amount::exactly(u64::from(sessions))),
             None => by_time(group, &counts, *load.end()),
         };
-        let turns = ops.times(calls_of_turn(kind), calls_of_turn(kind));
+        let turns = match &group.session {
+            SessionSpec::Trespass(spec) => {
+                let calls = workload::trespass_model_calls(spec);
+                sessions.times(calls, calls)
+            }
+            SessionSpec::Chat(_)
+            | SessionSpec::Upload(_)
+            | SessionSpec::Voice(_)
+            | SessionSpec::Recall(_)
+            | SessionSpec::Stream(_)
+            | SessionSpec::Turn(_) => ops.times(calls_of_turn(kind), calls_of_turn(kind)),
+        };
         let model_calls = turns.plus(self.twice_sent(turns));
         let keeps_sessions = u64::from(calls_of_turn(kind) > 0);
         Cost {
@@ -250,7 +269,8 @@ fn facts(spec: &SessionSpec, ops: Amount) -> Amount {
         | SessionSpec::Voice(_)
         | SessionSpec::Recall(_)
         | SessionSpec::Stream(_)
-        | SessionSpec::Turn(_) => Amount::NONE,
+        | SessionSpec::Turn(_)
+        | SessionSpec::Trespass(_) => Amount::NONE,
     }
 }
 
@@ -272,7 +292,8 @@ fn by_time(group: &Group, counts: &RangeInclusive<u16>, longest: Duration) -> (A
         | SessionSpec::Voice(_)
         | SessionSpec::Recall(_)
         | SessionSpec::Stream(_)
-        | SessionSpec::Turn(_) => 0,
+        | SessionSpec::Turn(_)
+        | SessionSpec::Trespass(_) => 0,
     };
     let most = of_each.map(|ops| {
         ops.saturating_mul(u64::from(overlapping) + 1)
@@ -332,6 +353,7 @@ fn think(spec: &SessionSpec) -> Pause {
         SessionSpec::Voice(spec) => spec.think,
         SessionSpec::Recall(spec) => spec.think,
         SessionSpec::Stream(spec) | SessionSpec::Turn(spec) => spec.think,
+        SessionSpec::Trespass(spec) => spec.think,
     }
 }
 

@@ -40,7 +40,7 @@ pub(super) fn draw(
         Action::Chat(_) => vec![cancel, (rates.double_submit_rate, Way::SubmitTwice), slow],
         Action::Upload(_) => vec![cancel, (rates.drop_rate, Way::Drop), slow],
         Action::Voice(_) => vec![(rates.early_close_rate, Way::CloseEarly)],
-        Action::Ask(_) => Vec::new(),
+        Action::Ask(_) | Action::Trespass(_) => Vec::new(),
     };
     if ways.iter().all(|(rate, _)| *rate <= 0.0) {
         return None;

@@ -15,11 +15,12 @@ use std::time::Duration;
 
 use crate::canary::{self, CANARY_LETTERS};
 use crate::model::{
-    CanaryId, CanaryKind, GroupIx, OpId, OpKind, Seed, SessionIx, TraitSet, UserIx,
+    Attempt, CanaryId, CanaryKind, GroupIx, OpId, OpKind, Seed, SessionIx, TraitSet, UserIx,
 };
-use crate::scenario::{Connections, Group, Scenario};
+use crate::scenario::{Connections, Group, Scenario, SessionSpec};
 
 mod arrival;
+mod attempts;
 mod cast;
 mod cost;
 mod digest;
@@ -30,6 +31,7 @@ mod traits;
 mod words;
 mod workload;
 
+pub use attempts::Attempts;
 pub use cost::{Amount, Cost};
 pub use document::{Document, Piece};
 
@@ -108,6 +110,8 @@ pub enum Action {
     Upload(Document),
     /// A spoken turn: the tones of its canary and nothing else.
     Voice(VoiceTurn),
+    /// An attempt at what the session holds.
+    Trespass(Trespass),
 }
 
 /// A chat turn: text with two slots for its canary, near its beginning and near its end, so that
@@ -153,6 +157,19 @@ pub struct Question {
     pub agent: String,
     /// Is it asked before its user has told anything? Then no canary is the right answer.
     pub before_telling: bool,
+}
+
+/// An attempt at what a session holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trespass {
+    /// Which route, with whose credential, and what for.
+    pub attempt: Attempt,
+    /// The turn that is written, where one is.
+    pub turn: Option<ChatTurn>,
+    /// Words that the session was told, to search for.
+    pub query: String,
+    /// The session that is named in the place of the own one.
+    pub elsewhere: Option<String>,
 }
 
 /// What goes wrong with an operation on the client's side, on purpose.
@@ -325,8 +342,12 @@ impl Plan {
             step.login = cast.login(seq);
             step.overlaps = cast.overlaps(seq);
             let rates = &self.scenario.disturbances;
+            // What the attempts rest on must be told.
+            let is_spared = matches!(group.session, SessionSpec::Trespass(_));
             let kind = group.session.kind();
-            step.disturbance = disturb::draw(rates, (kind, &step.action), seq, &streams);
+            step.disturbance = (!is_spared)
+                .then(|| disturb::draw(rates, (kind, &step.action), seq, &streams))
+                .flatten();
             let own = traits::of_step(step, &cast);
             step.traits = step.traits.union(of_group).union(own);
         }

@@ -29,6 +29,8 @@ fn target() -> Target {
             stream: "/stream/{session}".to_owned(),
             turn: "/turn".to_owned(),
             health: "/health".to_owned(),
+            memory: "/memory".to_owned(),
+            session: "/session/{session}".to_owned(),
         },
         auth: AuthKind::Dev,
         socket_token: crate::scenario::TokenPlace::Header,
@@ -219,6 +221,7 @@ fn sent(step: &Step) -> String {
             pieces.collect()
         }
         Action::Voice(_) => "#".to_owned(),
+        Action::Trespass(trespass) => trespass.query.clone(),
     }
 }
 
@@ -328,7 +331,9 @@ fn texts_hold_their_canaries_and_no_trigger_word() {
             let text = sent(step).to_lowercase();
             let canaries = match step.action {
                 Action::Chat(_) => 2 * step.item_count,
-                Action::Ask(_) | Action::Upload(_) | Action::Voice(_) => step.item_count,
+                Action::Ask(_) | Action::Upload(_) | Action::Voice(_) | Action::Trespass(_) => {
+                    step.item_count
+                }
             };
             assert_eq!(text.matches('#').count(), usize::from(canaries));
             for trigger in ENGRAM_TRIGGERS {
@@ -389,7 +394,7 @@ fn the_text_of_a_turn_is_made_again_from_its_canary() {
                 Action::Chat(turn) => {
                     Some(turn.text(&plant(id, &ENGRAM_TRIGGERS.map(str::to_owned))))
                 }
-                Action::Ask(_) | Action::Upload(_) | Action::Voice(_) => None,
+                Action::Ask(_) | Action::Upload(_) | Action::Voice(_) | Action::Trespass(_) => None,
             };
             assert_eq!(plan.turn_text(id), expect, "{:?}", step.op);
             match expect {

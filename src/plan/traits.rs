@@ -110,7 +110,8 @@ fn shared_file_name(spec: &SessionSpec) -> Option<&str> {
         | SessionSpec::Voice(_)
         | SessionSpec::Recall(_)
         | SessionSpec::Stream(_)
-        | SessionSpec::Turn(_) => None,
+        | SessionSpec::Turn(_)
+        | SessionSpec::Trespass(_) => None,
     }
 }
 
@@ -124,7 +125,8 @@ fn agent(spec: &SessionSpec) -> Option<&str> {
         | SessionSpec::Voice(_)
         | SessionSpec::Recall(_)
         | SessionSpec::Stream(_)
-        | SessionSpec::Turn(_) => spec.agent().filter(|agent| !agent.contains(AGENT_USER)),
+        | SessionSpec::Turn(_)
+        | SessionSpec::Trespass(_) => spec.agent().filter(|agent| !agent.contains(AGENT_USER)),
         SessionSpec::Upload(_) => None,
     }
 }

@@ -4,13 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::model::{
-    CanaryId, CanaryKind, OpKind, OpRow, Outcome, RecordType, RunId, SessionIx, Sighting, UserIx,
+    CanaryId, CanaryKind, OpKind, OpRow, Outcome, RecordType, Route, RunId, SessionIx, Sighting,
+    UserIx,
 };
 
 use super::evidence::Evidence;
 use super::fold::Mixers;
 use super::owner::Owner;
 use super::reading::Record;
+use super::trespass::{self, RouteTally};
 
 /// A store that shows a text later than this after its answer is slow.
 pub const SLOW_STORE: Duration = Duration::from_secs(1);
@@ -35,6 +37,8 @@ pub(crate) struct Counts {
     /// The same, where only a session id from an answer tells whose they are. By id, because
     /// two buckets may know the same one.
     pub unnamed_texts: BTreeSet<String>,
+    /// What became of attempts to trespass.
+    pub routes: BTreeMap<Route, RouteTally>,
 }
 
 impl Evidence<'_> {
@@ -74,9 +78,13 @@ impl Evidence<'_> {
             crossed: self.records.iter().flat_map(|r| self.crossed(r)).collect(),
             ledger_gap: self.ledger_gap(),
             unsteady: self.records.iter().filter_map(unsteady_session).collect(),
+            routes: trespass::tallies(self),
             slow: count(self.own_ops().filter(|op| self.met_slow_store(op))),
             ..Counts::default()
         };
+        let trespassed = trespass::all(self).into_iter();
+        let trespassed = trespassed.filter(|tried| tried.provable && !tried.through.is_empty());
+        counts.crossed.extend(trespassed.map(|tried| tried.session));
         let known: BTreeSet<SessionIx> = ok().map(|(session, _)| *session).collect();
         counts.crossed.retain(|session| known.contains(session));
         // Records are in the order of their ids, so states of one record stand together.

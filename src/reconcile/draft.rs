@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
-    Affected, CanaryId, Code, Finding, Micros, OpId, OpKind, Proof, Severity, TraitSet, UserIx,
+    Affected, CanaryId, Code, Finding, Micros, OpId, OpKind, Proof, Route, SessionIx, Severity,
+    Standing, TraitSet, UserIx,
 };
 
 use super::bleed::Trail;
@@ -29,6 +30,8 @@ pub struct Draft {
     pub(crate) answer: Option<Answer>,
     /// What the sender's operations tell of a text that was shown to somebody else.
     pub(crate) trail: Option<Trail>,
+    /// Which route lets whom in, and to which sessions.
+    pub(crate) trespassed: Option<Trespassed>,
     /// Messages of the agent that stand in somebody else's session.
     pub(crate) strangers: Vec<Stranger>,
     /// Where a stranger would explain this one, an answer that is missing: the names of its
@@ -38,6 +41,17 @@ pub struct Draft {
     pub(crate) explained: bool,
     /// Traits of the first operation of the story.
     pub(crate) traits: TraitSet,
+}
+
+/// What a route lets through.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Trespassed {
+    /// The route.
+    pub route: Route,
+    /// With whose credentials.
+    pub standings: BTreeSet<Standing>,
+    /// To which sessions.
+    pub sessions: BTreeSet<SessionIx>,
 }
 
 /// An answer as it was read: it names its session, and the operation's place in that.
@@ -84,6 +98,7 @@ impl Draft {
             other: None,
             answer: None,
             trail: None,
+            trespassed: None,
             strangers: Vec::new(),
             gap_in: Vec::new(),
             // Whoever sends in another one's session finds that one's owner there.
@@ -134,6 +149,7 @@ pub(crate) fn severity(code: Code) -> Severity {
         | Code::SplitIdentity
         | Code::StaleIdentity
         | Code::ResponseBleed
+        | Code::Trespass
         | Code::ChunkMix => Severity::S1,
         Code::PlaceholderOwner | Code::MissingOwner | Code::Lost | Code::PartialIngest => {
             Severity::S2

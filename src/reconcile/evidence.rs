@@ -14,7 +14,7 @@ use super::owner::Owner;
 use super::reading::{Record, read_records};
 use super::{Context, ReadBack};
 use crate::canary;
-use crate::plan::RECALL_QUESTION;
+use crate::plan::{Attempts, RECALL_QUESTION};
 
 /// Everything that is known of one bucket of users.
 #[derive(Debug)]
@@ -24,6 +24,10 @@ pub struct Evidence<'a> {
     pub(crate) sessions: BTreeMap<SessionIx, SessionInfo<'a>>,
     /// Readings of stored records and answers, in a total order that is a function of them.
     pub(crate) records: Vec<Record<'a>>,
+    /// The same of what attempts to trespass have written; nothing else is judged by it.
+    pub(crate) attempted: Vec<Record<'a>>,
+    /// Which operations are such attempts.
+    pub(crate) attempts: Attempts,
     users: Range<u32>,
     /// Operations by session and first canary item, sorted; each of the two once.
     items: Vec<((SessionIx, u16), &'a OpRow)>,
@@ -88,6 +92,8 @@ impl<'a> Evidence<'a> {
             ops: ops.iter().map(|op| (op.invocation.op, op)).collect(),
             sessions: BTreeMap::new(),
             records: read_records(context, sightings),
+            attempted: Vec::new(),
+            attempts: Attempts::of(context.scenario),
             items: items(ops),
             claims: BTreeMap::new(),
             places: Vec::new(),
@@ -95,8 +101,11 @@ impl<'a> Evidence<'a> {
             question: canary::body_hash(&canary::normalise(RECALL_QUESTION)),
         };
         for op in ops {
-            evidence.add_op(op);
+            if evidence.attempts.at(op.invocation.op).is_none() {
+                evidence.add_op(op);
+            }
         }
+        evidence.set_attempted_apart();
         let mut records = std::mem::take(&mut evidence.records);
         for record in &mut records {
             record.sent_here = evidence.sent_here(record);
@@ -112,12 +121,13 @@ impl<'a> Evidence<'a> {
         self.users.contains(&user.0)
     }
 
-    /// The operations of the bucket's users, in order.
+    /// The operations of the bucket's users, in order, but for attempts to trespass.
     pub(crate) fn own_ops(&self) -> impl Iterator<Item = &'a OpRow> + '_ {
         self.ops
             .values()
             .copied()
             .filter(|op| self.has(op.invocation.user))
+            .filter(|op| self.attempts.at(op.invocation.op).is_none())
     }
 
     /// The operation that planted a canary, if the ledger has it.
@@ -350,6 +360,32 @@ impl<'a> Evidence<'a> {
     pub(crate) fn is_gone(&self, record: &Record<'_>) -> bool {
         let mut later = self.context.scans.iter().rev();
         later.any(|scan| scan.complete && scan.scan > record.last_scan)
+    }
+
+    /// What an attempt has written is no text of an ordinary session, and its sender has no
+    /// claim to it.
+    fn set_attempted_apart(&mut self) {
+        if self.attempts.is_empty() {
+            return;
+        }
+        let is_attempted = |record: &Record<'_>| {
+            let stored = record.sighting.record_type != RecordType::Answer;
+            let mut canaries = record.sighting.canaries.iter();
+            stored
+                && canaries.any(|seen| {
+                    let op = OpId {
+                        session: seen.id.session,
+                        seq: seen.id.item,
+                    };
+                    seen.id.run == self.context.run
+                        && seen.id.kind == CanaryKind::Turn
+                        && self.attempts.at(op).is_some()
+                })
+        };
+        let records = std::mem::take(&mut self.records).into_iter();
+        let (attempted, records) = records.partition(is_attempted);
+        self.attempted = attempted;
+        self.records = records;
     }
 
     fn add_op(&mut self, op: &'a OpRow) {

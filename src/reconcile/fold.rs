@@ -6,7 +6,8 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
-    Affected, Code, Hint, OpId, OpKind, Proof, RecordType, SessionIx, Severity, UserIx, UsersAsked,
+    Affected, Code, Hint, OpId, OpKind, Proof, RecordType, Route, SessionIx, Severity, UserIx,
+    UsersAsked,
 };
 
 use super::counts::count;
@@ -204,7 +205,7 @@ fn is_nameless(draft: &Draft) -> bool {
 /// Folds drafts into each other. They are in their final order, so the first of those that are
 /// one becomes the root.
 pub(crate) fn fold(drafts: Vec<Draft>, tallies: &Tallies) -> Vec<Draft> {
-    let mut drafts = fold_channels(one_a_mixed_record(drafts), tallies);
+    let mut drafts = fold_channels(one_a_route(one_a_mixed_record(drafts)), tallies);
     for draft in &mut drafts {
         weigh_stand_in(draft, tallies);
     }
@@ -220,6 +221,39 @@ fn one_a_mixed_record(mut drafts: Vec<Draft>) -> Vec<Draft> {
         draft.finding.code != Code::ChunkMix || seen.insert(id)
     });
     drafts
+}
+
+/// A route that lets somebody in without the right to it does so for every session: one root.
+fn one_a_route(drafts: Vec<Draft>) -> Vec<Draft> {
+    let mut folded: Vec<Draft> = Vec::with_capacity(drafts.len());
+    let mut roots: BTreeMap<(Route, Proof), usize> = BTreeMap::new();
+    for draft in drafts {
+        let Some(trespassed) = draft.trespassed.clone() else {
+            folded.push(draft);
+            continue;
+        };
+        let key = (trespassed.route, draft.finding.proof);
+        let root = roots.get(&key).copied();
+        let Some(root) = root.and_then(|root| folded.get_mut(root)) else {
+            roots.insert(key, folded.len());
+            folded.push(draft);
+            continue;
+        };
+        root.finding.affected.extend(draft.finding.affected);
+        if let Some(all) = &mut root.trespassed {
+            all.standings.extend(trespassed.standings);
+            all.sessions.extend(trespassed.sessions);
+            if all.sessions.len() > 1 {
+                root.finding.claim = format!(
+                    "{} of {} sessions {}",
+                    wording::route(all.route),
+                    all.sessions.len(),
+                    wording::reached(all.route, &all.standings)
+                );
+            }
+        }
+    }
+    folded
 }
 
 /// The operations that sent part of a mixed record, and who sent them, by the record's id.
@@ -262,6 +296,7 @@ fn stand_in_of(draft: &Draft) -> Option<StandIn> {
         Code::WrongOwner
         | Code::ForeignOwner
         | Code::ResponseBleed
+        | Code::Trespass
         | Code::ChunkMix
         | Code::Lost
         | Code::PartialIngest

@@ -149,6 +149,7 @@ fn of_code(code: Code) -> Vec<String> {
         | Code::SplitIdentity
         | Code::StaleIdentity
         | Code::ResponseBleed
+        | Code::Trespass
         | Code::ChunkMix
         | Code::MissingOwner
         | Code::Lost
@@ -199,6 +200,10 @@ fn remedy(code: Code) -> &'static str {
             "compare the two operations of the finding. If they were at work together, look at \
              connections and sockets; if one had ended before, look at searches and caches that do \
              not ask for the user."
+        }
+        Code::Trespass => {
+            "ask on that route whose the session is, before anything is read or written, and answer \
+             401 without a valid credential and 404 to anybody else."
         }
         Code::ChunkMix => "give every upload a buffer and a temporary file of its own.",
         Code::PlaceholderOwner => {

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Affected, Code, Finding, OpKind};
+use crate::model::{Affected, Code, Finding, OpKind, Route};
 
 use super::Bucket;
 use super::accept::Matched;
@@ -14,6 +14,7 @@ use super::draft::Draft;
 use super::fold::{self, Mixers, Tallies};
 use super::pattern::{self, Surroundings};
 use super::stall;
+use super::trespass::RouteTally;
 
 /// What the judge says of a run.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -45,6 +46,8 @@ pub struct Judgement {
     /// Operations of which a reading of the store, begun more than [`SLOW_STORE`](super::SLOW_STORE)
     /// after their answer, showed nothing yet, and a later one did.
     pub slow_ops: u64,
+    /// What became of attempts to trespass, for each route that was tried.
+    pub routes: BTreeMap<Route, RouteTally>,
     /// Checks that broke.
     pub checker_errors: BTreeSet<Code>,
 }
@@ -88,6 +91,9 @@ pub fn combine(
         judgement.ledger_gap += counts.ledger_gap;
         judgement.texts += counts.texts;
         unnamed.extend(counts.unnamed_texts);
+        for (route, tally) in counts.routes {
+            judgement.routes.entry(route).or_default().add(tally);
+        }
     }
     judgement.texts += count(unnamed);
     judgement.crossed_sessions = count(crossed);

@@ -41,6 +41,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 pub mod timeline;
+mod trespass;
 mod verbatim;
 pub mod verdict;
 mod wording;
@@ -52,6 +53,7 @@ pub use draft::Draft;
 pub use evidence::Evidence;
 pub use judgement::{Judgement, combine};
 pub use pattern::{NEIGHBOURS_EACH_SIDE, Neighbour, NoSurroundings, Surroundings};
+pub use trespass::RouteTally;
 
 /// How a run ended, as the ledger tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

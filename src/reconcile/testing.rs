@@ -47,6 +47,8 @@ pub(crate) fn scenario() -> Scenario {
                 stream: "/stream/{session}".to_owned(),
                 turn: "/turn".to_owned(),
                 health: "/health".to_owned(),
+                memory: "/memory".to_owned(),
+                session: "/session/{session}".to_owned(),
             },
             auth: AuthKind::Dev,
             socket_token: crate::scenario::TokenPlace::Header,

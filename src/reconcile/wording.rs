@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use crate::model::{RecordType, UserIx};
+use std::collections::BTreeSet;
+
+use crate::model::{RecordType, Route, Standing, UserIx};
 
 use super::owner::Owner;
 use super::reading::Record;
@@ -48,6 +50,38 @@ pub(crate) fn under(owner: Owner<'_>) -> String {
         Owner::Placeholder(name) => format!("under the placeholder `{}`", plain(name)),
         Owner::Nobody => "without an owner".to_owned(),
         Owner::Foreign(name) => format!("under `{}`, who is no synthetic user", plain(name)),
+    }
+}
+
+/// What a route leads to: `the transcript`.
+pub(crate) fn route(route: Route) -> &'static str {
+    match route {
+        Route::Transcript => "the transcript",
+        Route::Episodes => "the list of sessions",
+        Route::Facts => "what is kept as facts",
+        Route::Search => "what a search finds",
+        Route::Chat => "the conversation",
+        Route::Delete => "the memory",
+    }
+}
+
+/// What became of it: `was shown to another user and to nobody in particular`.
+pub(crate) fn reached(route: Route, standings: &BTreeSet<Standing>) -> String {
+    let whom: Vec<&str> = standings.iter().map(|standing| with(*standing)).collect();
+    let done = match route {
+        Route::Transcript | Route::Episodes | Route::Facts | Route::Search => "was shown",
+        Route::Chat => "was taken part in",
+        Route::Delete => "was deleted",
+    };
+    format!("{done} {}", whom.join(" and "))
+}
+
+fn with(standing: Standing) -> &'static str {
+    match standing {
+        Standing::Founder => "with its own user's credential",
+        Standing::OtherUser => "with another user's credential",
+        Standing::Expired => "with a credential that had ended",
+        Standing::Nobody => "without any credential",
     }
 }
 

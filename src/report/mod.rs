@@ -9,7 +9,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{BleedKind, Code, InconclusiveReason, OpKind, RunId, Seed, Trait, Verdict};
+use crate::model::{
+    BleedKind, Code, InconclusiveReason, OpKind, Route, RunId, Seed, Standing, Trait, Verdict,
+};
 
 mod arms;
 mod detail;
@@ -98,6 +100,10 @@ pub struct Report {
     pub traits: BTreeMap<Trait, u64>,
     /// The traits that no operation had, with the classes of bugs that were not looked for.
     pub not_tried: Vec<NotTried>,
+    /// What became of attempts to reach sessions without the right to them, for each route that
+    /// was tried; left out where none was. Since 1.3.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub routes: BTreeMap<Route, RouteTried>,
     /// What the run allows to say about this load.
     pub bound: Bound,
     /// The planted mix-up that the checker must find.
@@ -267,6 +273,28 @@ pub struct NotTried {
     pub name: Trait,
     /// The class of bugs that stays hidden without it.
     pub shows: String,
+}
+
+/// What became of attempts to reach sessions over one route without the right to them.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct RouteTried {
+    /// Sessions at which it was tried.
+    pub sessions: u64,
+    /// Of these, sessions of which it could be judged: their own user got through, and a session
+    /// that nobody has showed nothing.
+    pub provable: u64,
+    /// Attempts that were turned away.
+    pub refused: u64,
+    /// Attempts that were answered as done, whatever they showed.
+    pub answered: u64,
+    /// Of these, attempts of which it is proved that they got through.
+    pub proved: u64,
+    /// Attempts without an answer.
+    pub unknown: u64,
+    /// With whose credentials it was tried.
+    pub tried: Vec<Standing>,
+    /// With whose it was not: there are none such.
+    pub not_tried: Vec<Standing>,
 }
 
 /// The traits among those counted that no operation had, in report order.

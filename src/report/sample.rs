@@ -56,6 +56,7 @@ pub(super) fn passed() -> Report {
         },
         traits: traits(),
         not_tried: not_tried(&traits()),
+        routes: BTreeMap::new(),
         bound: Bound {
             unit: "sessions".to_owned(),
             n: 300,
@@ -122,6 +123,7 @@ pub(super) fn failed() -> Report {
             sessions: 240,
             facts: 360,
         },
+        routes: BTreeMap::new(),
         bound: Bound {
             unit: "sessions".to_owned(),
             n: 300,
@@ -174,6 +176,7 @@ pub(super) fn crashed() -> Report {
             scans: 2,
             unsteady_sessions: 0,
         },
+        routes: BTreeMap::new(),
         bound: Bound {
             unit: "sessions".to_owned(),
             n: 0,

@@ -7,7 +7,7 @@ use super::Report;
 /// Major version of the report's form. A larger one than this build knows is refused.
 const SCHEMA_MAJOR: u32 = 1;
 /// Minor version of the report's form. A larger one only adds fields, which are passed over.
-const SCHEMA_MINOR: u32 = 2;
+const SCHEMA_MINOR: u32 = 3;
 
 /// A JSON text that is not a report of this version.
 #[derive(Debug, thiserror::Error)]
@@ -83,10 +83,10 @@ mod tests {
         for (version, message) in [
             (
                 "2.0",
-                "the report has version 2.0, this crosswire reads up to 1.2; use a newer crosswire",
+                "the report has version 2.0, this crosswire reads up to 1.3; use a newer crosswire",
             ),
-            ("0.9", "`schema_version` is `0.9`, not of the form `1.2`"),
-            ("one", "`schema_version` is `one`, not of the form `1.2`"),
+            ("0.9", "`schema_version` is `0.9`, not of the form `1.3`"),
+            ("one", "`schema_version` is `one`, not of the form `1.3`"),
         ] {
             assert_eq!(read_as(version), Err(message.to_owned()));
         }

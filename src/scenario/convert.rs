@@ -14,7 +14,8 @@ use super::text::{ExecutorName, ExecutorText, Starts};
 use super::value::Leaf;
 use super::{
     Caps, Connections, Executor, Group, Memory, OwnerTemplate, Paths, Pause, PerChannel, Scenario,
-    SessionSpec, Settle, Store, Target, Timeouts, VoiceSpec,
+    SessionSpec, Settle, Store, Target, Timeouts, VoiceSpec, default_memory_path,
+    default_session_path,
 };
 use crate::logs::{PatternTexts, StepTexts};
 use crate::model::GroupIx;
@@ -173,6 +174,8 @@ impl Reader<'_> {
                 stream: self.take(&path("stream"), &paths.stream, stream),
                 turn: self.take(&path("turn"), &paths.turn, turn),
                 health: self.take(&path("health"), &paths.health, health),
+                memory: self.take(&path("memory"), &paths.memory, default_memory_path()),
+                session: self.take(&path("session"), &paths.session, default_session_path()),
             },
             auth: auth.kind,
             socket_token: auth.socket,

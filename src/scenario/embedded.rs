@@ -13,6 +13,7 @@ pub fn embedded() -> &'static [(&'static str, &'static str)] {
             "shared-session",
             include_str!("../../scenarios/shared-session.toml"),
         ),
+        ("trespass", include_str!("../../scenarios/trespass.toml")),
         ("f878ddb", include_str!("../../scenarios/f878ddb.toml")),
         ("channels", include_str!("../../scenarios/channels.toml")),
     ]
@@ -53,6 +54,7 @@ mod tests {
                 SessionSpec::Stream(talk) | SessionSpec::Turn(talk) => {
                     (*talk.turns.end(), talk.think.max)
                 }
+                SessionSpec::Trespass(_) => panic!("{} needs more than one turn", group.name),
             };
             let thinking = think * iterations * u32::from(operations);
             assert!(thinking < Duration::from_secs(10), "{}", group.name);

@@ -11,8 +11,8 @@ use serde::Deserialize;
 use super::text::{
     AlgorithmText, Auth, AuthText, BaseUrl, BleedText, ChannelText, CheckText, Claim, DayText,
     DialectText, EndpointText, ExecutorText, FileNames, IdsText, KindText, Line, LineTemplates,
-    Name, OwnerText, Path, PlaceText, Pool, SecondText, SecretText, SessionPath, StartsText,
-    StoreUrl, Template, Texts, TriggerWords,
+    Name, OwnerText, Path, PlaceText, Pool, Routes, SecondText, SecretText, SessionPath,
+    StartsText, StoreUrl, Template, Texts, TriggerWords,
 };
 use super::value::{Counts, Field, Flag, Int, Pauses, Rate, Speed, Time};
 use crate::model::limits::{PLANNED_USERS_MAX, SESSIONS_MAX};
@@ -234,6 +234,12 @@ pub(super) struct RawPaths {
     pub(super) turn: Field<Path>,
     /// Answers 200 while the target is up (`GET`). Default "/health".
     pub(super) health: Field<Path>,
+    /// Below it stands what shows the memory of whoever asks: `/episodes`, `/episodes/{session}`,
+    /// `/graph`, `/search`. Default "/api/v1/memory".
+    pub(super) memory: Field<Path>,
+    /// Sessions that are deleted (`DELETE`); `{session}` stands for the session id.
+    /// Default "/api/v1/chat/session/{session}".
+    pub(super) session: Field<SessionPath>,
 }
 
 /// The owner that the store should name, for each channel.
@@ -359,7 +365,8 @@ pub(super) struct RawSession {
     /// "chat": turns by REST. "upload": documents. "voice": spoken turns on one socket.
     /// "recall": chat turns between two questions, in everybody's same words, for what was said
     /// in them. "stream": chat turns on one socket, answered in chunks. "turn": turns that are told
-    /// to be kept, and not answered.
+    /// to be kept, and not answered. "trespass": one turn, and then attempts of others to reach its
+    /// session.
     pub(super) kind: Field<KindText>,
     /// Turns (chat, stream, turn, voice; of recall those between the questions): a number, or a
     /// range to draw from. Default 1.
@@ -367,11 +374,12 @@ pub(super) struct RawSession {
     /// Think time between an answer and the next operation, or a range to draw from.
     /// Default "1s".
     pub(super) think: Field<Pauses>,
-    /// Words of a turn beside its canary (chat, recall, stream, turn), or a range.
+    /// Words of a turn beside its canary (chat, recall, stream, turn, trespass), or a
+    /// range.
     /// Default "12..40".
     pub(super) words: Field<Counts<1, WORDS_MAX>>,
-    /// The agent that is asked (chat, recall, stream, turn, voice); `{user}` in it stands for the
-    /// user, `u7` for the eighth, so that each has an agent of their own. Default "elena".
+    /// The agent that is asked (chat, recall, stream, turn, trespass, voice); `{user}` in it stands
+    /// for the user, `u7` for the eighth, so that each has an agent of their own. Default "elena".
     pub(super) agent: Field<Name>,
     /// Who names the session (chat): "client", or "server" in its first answer.
     /// Default "client".
@@ -392,6 +400,9 @@ pub(super) struct RawSession {
     /// What the files are called (upload): "unique" gives each its own name,
     /// "same:notes.txt" gives all of them this one. Default "unique".
     pub(super) file_name: Field<FileNames>,
+    /// What is tried (trespass): "transcript", "episodes", "facts", "search", "chat", "delete".
+    /// Default: all but "facts", which only targets show that make facts of what is chatted.
+    pub(super) routes: Field<Routes>,
     /// How fast is spoken (voice): 1 is real time, 10 ten times as fast. Default 1.
     pub(super) speed: Field<Speed>,
 }

@@ -12,7 +12,7 @@ use url::Url;
 
 use crate::logs::PatternTexts;
 use crate::model::limits::EQUAL_SCANS_MIN;
-use crate::model::{GroupIx, OpKind, Scan, StoreDialect, standstill};
+use crate::model::{GroupIx, OpKind, Route, Scan, Standing, StoreDialect, standstill};
 
 mod accept;
 mod auth;
@@ -29,6 +29,7 @@ mod sessions;
 mod text;
 #[cfg(test)]
 mod tests;
+mod trespass;
 mod value;
 
 pub use accept::{Accept, AcceptedOwner, Day, NotADay};
@@ -157,6 +158,20 @@ pub struct Paths {
     pub turn: String,
     /// `GET`, answers 200 while the target is up.
     pub health: String,
+    /// Below it stands what shows the memory of whoever asks.
+    #[serde(default = "default_memory_path")]
+    pub memory: String,
+    /// `DELETE`, a session; `{session}` stands for its id.
+    #[serde(default = "default_session_path")]
+    pub session: String,
+}
+
+fn default_memory_path() -> String {
+    "/api/v1/memory".to_owned()
+}
+
+fn default_session_path() -> String {
+    "/api/v1/chat/session/{session}".to_owned()
 }
 
 /// Where Engram's chat socket is.
@@ -436,13 +451,15 @@ pub enum SessionSpec {
     Stream(TalkSpec),
     /// Turns that are told to be kept, and not answered.
     Turn(TalkSpec),
+    /// A turn, and then attempts of others at its session.
+    Trespass(TrespassSpec),
 }
 
 impl SessionSpec {
     /// The kind of the session's operations.
     pub fn kind(&self) -> OpKind {
         match self {
-            Self::Chat(_) | Self::Recall(_) => OpKind::Chat,
+            Self::Chat(_) | Self::Recall(_) | Self::Trespass(_) => OpKind::Chat,
             Self::Upload(_) => OpKind::Upload,
             Self::Voice(_) => OpKind::Voice,
             Self::Stream(_) => OpKind::Stream,
@@ -457,6 +474,7 @@ impl SessionSpec {
             Self::Voice(spec) => Some(&spec.agent),
             Self::Recall(spec) => Some(&spec.agent),
             Self::Stream(spec) | Self::Turn(spec) => Some(&spec.agent),
+            Self::Trespass(spec) => Some(&spec.agent),
             Self::Upload(_) => None,
         }
     }
@@ -527,6 +545,21 @@ pub struct RecallSpec {
     /// Think time between an answer and the next turn.
     pub think: Pause,
     /// Words of a telling turn beside its canary, at least 1.
+    pub words: RangeInclusive<u16>,
+    /// The agent that is asked.
+    pub agent: String,
+}
+
+/// A session that tells something in one turn, at which then others try their hands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrespassSpec {
+    /// What is tried, each once, in the order of [`Route::ALL`].
+    pub routes: Vec<Route>,
+    /// Who tries, as far as the credentials allow it; none of them has a right to the session.
+    pub standings: Vec<Standing>,
+    /// Think time between an answer and the next operation.
+    pub think: Pause,
+    /// Words of a turn beside its canary, at least 1.
     pub words: RangeInclusive<u16>,
     /// The agent that is asked.
     pub agent: String,

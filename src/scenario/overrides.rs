@@ -7,7 +7,9 @@ use url::Url;
 
 use super::auth::{Accounts, AuthSettings, OwnerForm};
 use super::error::Problem;
-use super::{Caps, Executor, Group, PerChannel, PoolText, Scenario, Store, TokenPlace, auth, pool};
+use super::{
+    Caps, Executor, Group, PerChannel, PoolText, Scenario, Store, TokenPlace, auth, pool, trespass,
+};
 use crate::model::limits::{PLANNED_USERS_MAX, SESSIONS_MAX};
 
 /// Values of flags; `None` leaves the scenario's.
@@ -86,6 +88,7 @@ pub(super) fn resolve(
         let allowed = format!("a whole number from 1 to {PLANNED_USERS_MAX}");
         problems.push(flag("--users", scenario.users, "out of bounds", &allowed));
     }
+    problems.extend(trespass::resolve(&mut scenario));
     problems.extend(check_sessions(&scenario.groups));
     if problems.is_empty() {
         Ok(scenario)

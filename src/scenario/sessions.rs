@@ -10,7 +10,7 @@ use super::read::Reader;
 use super::text::{KindName, KindText};
 use super::{
     ChatSpec, Disturbances, FileName, Pause, RecallSpec, SecondUser, SessionIds, SessionSpec,
-    TalkSpec, UploadSpec, VoiceSpec,
+    TalkSpec, TrespassSpec, UploadSpec, VoiceSpec, trespass,
 };
 
 /// What rounding may add to a sum of rates.
@@ -57,6 +57,14 @@ impl Reader<'_> {
             }
             KindName::Recall => SessionSpec::Recall(RecallSpec {
                 turns,
+                think,
+                words,
+                agent,
+            }),
+            KindName::Trespass => SessionSpec::Trespass(TrespassSpec {
+                routes: self.take(&at("routes"), &raw.routes, trespass::usual_routes()),
+                // Follows from the credentials, which flags may change.
+                standings: Vec::new(),
                 think,
                 words,
                 agent,
@@ -175,22 +183,23 @@ impl Reader<'_> {
     }
 }
 
-fn session_keys(raw: &RawSession, kind: KindName) -> [Key; 12] {
-    use KindName::{Chat, Recall, Stream, Turn, Upload, Voice};
+fn session_keys(raw: &RawSession, kind: KindName) -> [Key; 13] {
+    use KindName::{Chat, Recall, Stream, Trespass, Turn, Upload, Voice};
     let key = |name, given, of: &[KindName]| Key {
         name,
         given,
         own: of.contains(&kind),
     };
     let overlap = raw.intra_session_overlap.value.is_some();
-    let all = [Chat, Upload, Voice, Recall, Stream, Turn];
-    let told = [Chat, Recall, Stream, Turn];
+    let all = [Chat, Upload, Voice, Recall, Stream, Turn, Trespass];
+    let told = [Chat, Recall, Stream, Turn, Trespass];
     let talks = [Chat, Voice, Recall, Stream, Turn];
+    let with_agent = [Chat, Voice, Recall, Stream, Turn, Trespass];
     [
         key("turns", raw.turns.value.is_some(), &talks),
         key("think", raw.think.value.is_some(), &all),
         key("words", raw.words.value.is_some(), &told),
-        key("agent", raw.agent.value.is_some(), &talks),
+        key("agent", raw.agent.value.is_some(), &with_agent),
         key("session_ids", raw.session_ids.value.is_some(), &[Chat]),
         key("second_user", raw.second_user.value.is_some(), &[Chat]),
         key("relogin", raw.relogin.value.is_some(), &[Chat]),
@@ -198,6 +207,7 @@ fn session_keys(raw: &RawSession, kind: KindName) -> [Key; 12] {
         key("uploads", raw.uploads.value.is_some(), &[Upload]),
         key("characters", raw.characters.value.is_some(), &[Upload]),
         key("file_name", raw.file_name.value.is_some(), &[Upload]),
+        key("routes", raw.routes.value.is_some(), &[Trespass]),
         key("speed", raw.speed.value.is_some(), &[Voice]),
     ]
 }

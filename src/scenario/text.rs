@@ -11,10 +11,10 @@ use super::error::{BadValue, nearest, quoted};
 use super::value::Leaf;
 use super::{
     AcceptedOwner, AuthKind, Day, FileName, SecondUser, SecretRef, SessionIds, Signing, Store,
-    TokenPlace, accept, auth, pool,
+    TokenPlace, accept, auth, pool, trespass,
 };
 use crate::logs::Pattern;
-use crate::model::{BleedKind, Code, OpKind, StoreDialect};
+use crate::model::{BleedKind, Code, OpKind, Route, StoreDialect};
 
 /// Characters of a text in a scenario: names, paths, apologies.
 const TEXT_CHARS_MAX: usize = 400;
@@ -176,7 +176,7 @@ text_leaf!(
     /// What a session does.
     KindText -> KindName,
     |text| choose(text, "session kind", KindText::CHOICES),
-    {"type": "string", "enum": ["chat", "upload", "voice", "recall", "stream", "turn"]});
+    {"type": "string", "enum": ["chat", "upload", "voice", "recall", "stream", "turn", "trespass"]});
 text_leaf!(
     /// Who names a session.
     IdsText -> SessionIds,
@@ -275,6 +275,7 @@ pub(super) enum KindName {
     Recall,
     Stream,
     Turn,
+    Trespass,
 }
 
 /// The ways to authenticate by name, before their keys are read.
@@ -361,6 +362,7 @@ impl KindText {
         ("recall", KindName::Recall),
         ("stream", KindName::Stream),
         ("turn", KindName::Turn),
+        ("trespass", KindName::Trespass),
     ];
 }
 
@@ -480,6 +482,36 @@ impl JsonSchema for Claim {
         json_schema!({
             "description": "What the claim of this name says.",
             "type": ["string", "integer", "boolean", "array"],
+        })
+    }
+}
+
+/// Routes that are tried.
+#[derive(Debug)]
+pub(super) struct Routes;
+
+impl Leaf for Routes {
+    type Out = Vec<Route>;
+
+    fn read(value: &Value) -> Result<Vec<Route>, BadValue> {
+        trespass::read_routes(&Texts::read(value)?)
+    }
+}
+
+impl JsonSchema for Routes {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Routes".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "array",
+            "minItems": 1,
+            "items": {"type": "string", "enum": Route::ALL.map(Route::name)},
         })
     }
 }

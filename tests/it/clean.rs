@@ -11,7 +11,7 @@ fn the_first_command_of_a_newcomer() {
     let done = bench.run_unsaturated(&["run", "--report", "json=-"]);
     assert_eq!(done.code, Some(0), "{}{}", done.stdout, done.stderr);
     let report = done.json();
-    assert_eq!(report["schema_version"], "1.2");
+    assert_eq!(report["schema_version"], "1.3");
     assert_eq!(report["verdict"], "pass");
     assert_eq!(report["exit_code"], 0);
     assert_eq!(report["inconclusive_reasons"], serde_json::json!([]));

@@ -61,7 +61,7 @@ fn assert_evidence(report: &Value, fault: &str, code: Code) {
     assert!(!finding["ops"].as_array().unwrap().is_empty(), "{fault}");
     let record = &finding["sightings"][0];
     match code {
-        Code::WrongOwner | Code::ResponseBleed | Code::ChunkMix => {
+        Code::WrongOwner | Code::ResponseBleed | Code::Trespass | Code::ChunkMix => {
             assert!(finding["found_under"].is_string(), "{fault}: {finding:#}");
             assert_ne!(finding["found_under"], finding["sender"], "{fault}");
             assert!(record["record_id"].is_string(), "{fault}");
@@ -120,6 +120,7 @@ faults! {
     drop_after_ack: "drop-after-ack" in "quick" is Lost, exit 1;
     mix_chunks: "mix-chunks" in "upload" is ChunkMix, exit 1;
     crossed_sockets: "crossed-sockets" in "quick" is ResponseBleed, exit 1;
+    open_route: "open-route" in "trespass" is Trespass, exit 1;
     store_then_fail: "store-then-fail" in "quick" is Ghost, exit 0;
     rare_late_binding: "late-binding:rate=0.02" in "quick" is WrongOwner, exit 1;
 }

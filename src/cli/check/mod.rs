@@ -415,6 +415,7 @@ fn advice(finding: &FindingDetail) -> Option<Advice> {
         | Code::LogMismatch
         | Code::ChunkMix
         | Code::ResponseBleed
+        | Code::Trespass
         | Code::SessionBleed => Some(Advice::WrongUser),
         Code::Lost | Code::PartialIngest => Some(Advice::SilentFailure),
         Code::Resurrected

@@ -8,7 +8,7 @@ use crate::score::RootsPer;
 
 use workload::{
     ALL_KINDS, ALTERNATING, BUSY, CHAT, CLEAN, GATEWAY, HAND_OVER, LETTERS, LOGGED, LOGIN, OVERLAP,
-    RECALL, SAME_FILE, SHARED, SLOW, STREAMS, TURNS, UPLOADS, VISITS, VOICE, Workload,
+    RECALL, SAME_FILE, SHARED, SLOW, STREAMS, TRESPASS, TURNS, UPLOADS, VISITS, VOICE, Workload,
 };
 
 pub(super) use quirks::ODD;
@@ -285,6 +285,25 @@ pub(super) const MATRIX: &[Row] = &[
     .kind(BleedKind::Retrieval)
     .roots(RootsPer::Record),
     fault("cold-start", &["cold-start"], CHAT, &[Code::WrongOwner]).pattern(Pattern::Latch),
+    // Who may not is kept out, and nothing is found.
+    fault("no open route", &[], TRESPASS, &[])
+        .exit(0)
+        .quirks(&["warmed-up"]),
+    fault("open-route", &["open-route"], TRESPASS, &[Code::Trespass]).roots(RootsPer::Run(1)),
+    fault(
+        "open-route, a turn",
+        &["open-route:route=chat"],
+        TRESPASS,
+        &[Code::Trespass],
+    )
+    .roots(RootsPer::Uncounted),
+    fault(
+        "open-route, deletion",
+        &["open-route:route=delete"],
+        TRESPASS,
+        &[Code::Trespass],
+    )
+    .roots(RootsPer::Uncounted),
     fault(
         "auth-fallback",
         &["auth-fallback"],

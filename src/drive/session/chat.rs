@@ -46,7 +46,8 @@ impl Named {
                 | SessionSpec::Voice(_)
                 | SessionSpec::Recall(_)
                 | SessionSpec::Stream(_)
-                | SessionSpec::Turn(_),
+                | SessionSpec::Turn(_)
+                | SessionSpec::Trespass(_),
             )
             | None => SessionIds::Client,
         };

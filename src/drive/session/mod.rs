@@ -5,6 +5,7 @@ mod line;
 mod request;
 mod sender;
 mod stream;
+mod trespass;
 mod upload;
 mod voice;
 

@@ -10,7 +10,7 @@ use hyper::header::HOST;
 
 use super::chat::{self, Named};
 use super::sender::Sender;
-use super::{Context, Done, Ended, Finished, Halted, upload, wait};
+use super::{Context, Done, Ended, Finished, Halted, trespass, upload, wait};
 use crate::drive::answer::{self, Judged};
 use crate::drive::identity;
 use crate::drive::pulse::Sign;
@@ -29,6 +29,8 @@ struct Course {
     ended: Micros,
     /// A step found nobody to send to.
     unsent: bool,
+    /// What the rest depends on was not done.
+    fruitless: bool,
 }
 
 /// Runs a session whose first step should begin at `first_start`. It is over when all of its
@@ -39,6 +41,7 @@ pub(super) async fn run(context: &Context<'_>, first_start: Micros) -> Result<En
         began: first_start,
         ended: first_start,
         unsent: false,
+        fruitless: false,
     };
     let overlapping_max = overlapping_max(context);
     let mut in_flight = FuturesUnordered::new();
@@ -72,7 +75,7 @@ pub(super) async fn run(context: &Context<'_>, first_start: Micros) -> Result<En
             halted = true;
             break;
         };
-        if course.unsent {
+        if course.unsent || course.fruitless {
             break;
         }
         course.began = intended;
@@ -98,6 +101,8 @@ impl Course {
         // Who hung up before the first byte was written has learnt nothing of the target.
         let hung_up = matches!(step.disturbance, Some(Disturbance::Cancel { .. }));
         self.unsent |= finished.outcome == Outcome::Unsent && !hung_up;
+        self.fruitless |=
+            finished.outcome != Outcome::Ok && trespass::is_needed(context.script, step);
         self.named.answered(context, step, finished.server_session);
     }
 }
@@ -113,7 +118,8 @@ fn overlapping_max(context: &Context<'_>) -> usize {
             | SessionSpec::Voice(_)
             | SessionSpec::Recall(_)
             | SessionSpec::Stream(_)
-            | SessionSpec::Turn(_),
+            | SessionSpec::Turn(_)
+            | SessionSpec::Trespass(_),
         )
         | None => 0,
     };
@@ -179,8 +185,28 @@ async fn send(
             | Disturbance::CloseEarly
             | Disturbance::ReadSlowly { .. },
         )
-        | None => once(lane).await,
+        | None => {
+            let mut done = once(lane).await;
+            if trespass::is_asked_again(step) {
+                let until = engine_now(context) + trespass::CONTROL_WAIT_MAX;
+                let mut pause = trespass::CONTROL_PAUSE_MIN;
+                while !trespass::is_answered(&done) {
+                    let next = engine_now(context) + pause;
+                    let until = until.min(context.cutoff);
+                    if wait(context.engine, next, until).await.is_err() {
+                        break;
+                    }
+                    done = once(lane).await;
+                    pause = (pause * 2).min(trespass::CONTROL_PAUSE_MAX);
+                }
+            }
+            done
+        }
     }
+}
+
+fn engine_now(context: &Context<'_>) -> Micros {
+    context.engine.clock.now()
 }
 
 fn manner(context: &Context<'_>, step: &Step) -> Manner {
@@ -207,6 +233,7 @@ fn request(
         Action::Chat(turn) => chat::turn(context, step, turn, session_id),
         Action::Ask(question) => chat::question(context, question, session_id),
         Action::Upload(document) => upload::request(context, step, document, request_id),
+        Action::Trespass(trespass) => trespass::request(context, step, trespass, session_id)?,
         Action::Voice(_) => return None,
     };
     let headers = request.headers_mut();
@@ -225,6 +252,7 @@ fn done(context: &Context<'_>, step: &Step, session_id: Option<&str>, exchange: 
         Action::Chat(_) | Action::Voice(_) => reader.chat(exchange),
         Action::Ask(question) => reader.question(exchange, question),
         Action::Upload(_) => reader.upload(exchange, step.item_count),
+        Action::Trespass(trespass) => trespass::judged(context, trespass, &reader, exchange),
     };
     if judged.server_session.as_deref() == session_id {
         judged.server_session = None;

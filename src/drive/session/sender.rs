@@ -5,16 +5,18 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
 
+use super::trespass;
 use crate::auth::{AuthError, Secret};
 use crate::drive::engine::Engine;
 use crate::drive::identity::{self, Authorization};
-use crate::model::UserIx;
+use crate::model::{Standing, UserIx};
 use crate::plan::{Script, Step};
 
 /// A user with one credential at a time.
 pub(super) struct Sender {
     user: UserIx,
     login: u8,
+    standing: Standing,
     held: Mutex<Held>,
 }
 
@@ -28,7 +30,8 @@ struct Held {
 
 impl Sender {
     pub(super) fn sends(&self, step: &Step) -> bool {
-        (self.user, self.login) == (step.user, step.login)
+        let sent = (step.user, step.login, trespass::standing(step));
+        (self.user, self.login, self.standing) == sent
     }
 
     pub(super) fn credential(&self) -> Option<Secret> {
@@ -48,7 +51,7 @@ impl Sender {
         if self.held().fresh_until.is_none_or(is_fresh) {
             return Ok(());
         }
-        let renewed = held(engine, self.user, self.login).await?;
+        let renewed = held(engine, self.user, self.login, self.standing).await?;
         *self.held() = renewed;
         Ok(())
     }
@@ -69,18 +72,30 @@ pub(super) async fn all(engine: &Engine, script: &Script) -> Result<Vec<Sender>,
         if all.iter().any(|sender| sender.sends(step)) {
             continue;
         }
+        let standing = trespass::standing(step);
+        let held = held(engine, step.user, step.login, standing).await?;
         all.push(Sender {
             user: step.user,
             login: step.login,
-            held: Mutex::new(held(engine, step.user, step.login).await?),
+            standing,
+            held: Mutex::new(held),
         });
     }
     Ok(all)
 }
 
-async fn held(engine: &Engine, user: UserIx, login: u8) -> Result<Held, AuthError> {
+async fn held(
+    engine: &Engine,
+    user: UserIx,
+    login: u8,
+    standing: Standing,
+) -> Result<Held, AuthError> {
     let name = engine.user_name(user);
-    let credential = engine.tokens.token(&name, login).await?;
+    let credential = match standing {
+        Standing::Founder | Standing::OtherUser => engine.tokens.token(&name, login).await?,
+        Standing::Expired => engine.tokens.expired(&name)?,
+        Standing::Nobody => None,
+    };
     let fresh_until = credential.as_ref().and_then(|one| one.fresh_until);
     let credential = credential.map(|one| one.secret);
     Ok(Held {

@@ -228,7 +228,8 @@ fn speed(context: &Context<'_>) -> f64 {
             | SessionSpec::Upload(_)
             | SessionSpec::Recall(_)
             | SessionSpec::Stream(_)
-            | SessionSpec::Turn(_),
+            | SessionSpec::Turn(_)
+            | SessionSpec::Trespass(_),
         )
         | None => 1.0,
     }

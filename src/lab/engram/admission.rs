@@ -6,6 +6,7 @@ use super::Engram;
 use super::persist::Cause;
 use crate::lab::faults::FaultKind;
 use crate::lab::races::Hits;
+use crate::model::Route;
 
 /// Where an operation belongs, or where a planted fault lets it go.
 #[derive(Debug, Clone)]
@@ -39,13 +40,16 @@ impl Engram {
         if founder == *user || self.sessions.was_given(&session, user) {
             return own(session);
         }
-        if self.profile.is_snapshot() {
+        if self.profile.is_snapshot() || self.faults.opens(Route::Chat) {
             // Whoever comes later is taken for whoever was first.
             return Admission {
                 session,
                 session_user: Arc::clone(&founder),
                 writer: founder,
-                cause: None,
+                cause: self
+                    .faults
+                    .opens(Route::Chat)
+                    .then_some(FaultKind::OpenRoute),
             };
         }
         if hits.has(FaultKind::StaleLogin) {

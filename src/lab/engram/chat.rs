@@ -30,7 +30,7 @@ use crate::lab::queue::Place;
 use crate::lab::quirks::QuirkKind;
 use crate::lab::races::{Failure, Hits, InFlight};
 use crate::lab::stamp::Stamp;
-use crate::model::OpKind;
+use crate::model::{OpKind, Route};
 
 /// What a turn says that no agent could answer. Nothing is stored for it.
 pub(super) const APOLOGY: &str = "I apologize, but I encountered an issue processing your request. Please \
@@ -68,7 +68,7 @@ pub(super) async fn chat(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let Ok(user) = identity::of_rest(&headers, &engram.keys) else {
+    let Some(user) = engram.reader(&headers, Route::Chat) else {
         return problem::unauthorized("Token validation failed");
     };
     let question = match question(&body) {
@@ -112,8 +112,21 @@ pub(super) async fn chat(
     answer(&engram, started, &done.agent, &session, &done.shown.text)
 }
 
-/// Forgets the context of a session, of which the lab keeps none.
-pub(super) async fn clear(Path(session_id): Path<String>) -> Response {
+/// Forgets the context of a session, of which the lab keeps none. Only its own user may ask; the
+/// snapshot does it for anybody.
+pub(super) async fn clear(
+    State(engram): State<Handle>,
+    Path(session_id): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    let Some(user) = engram.reader(&headers, Route::Delete) else {
+        return problem::unauthorized("Token validation failed");
+    };
+    if engram.faults.opens(Route::Delete) {
+        engram.delete_for(&session_id, &user);
+    } else if !engram.profile.is_snapshot() && engram.is_anothers(&session_id, &user) {
+        return problem::detail(StatusCode::NOT_FOUND, "Session not found");
+    }
     let message = format!("Session {session_id} cleared");
     Json(json!({"success": true, "message": message})).into_response()
 }

@@ -210,6 +210,7 @@ fn as_the_fault_has_it(code: Code, fault: FaultKind) -> Code {
     match (code, fault) {
         (Code::WrongOwner, FaultKind::SplitOwner) => Code::SplitIdentity,
         (Code::WrongOwner, FaultKind::StaleLogin) => Code::StaleIdentity,
+        (_, FaultKind::OpenRoute) => Code::Trespass,
         (code, _) => code,
     }
 }

@@ -20,6 +20,7 @@ mod keep;
 mod logins;
 mod memory;
 mod oddities;
+mod open;
 mod order;
 mod overlap;
 mod persist;

@@ -4,10 +4,11 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::FaultKind;
-use crate::model::UnknownName;
+use crate::model::{Route, UnknownName};
 
 /// A fault with its settings:
-/// `NAME[:rate=0.01][:window=2ms][:from=concurrency][:after=ops][:users=50][:delay=7s][:limit=1000]`.
+/// `NAME[:rate=0.01][:window=2ms][:from=concurrency][:after=ops][:users=50][:delay=7s][:limit=1000]`, and of
+/// `open-route` `[:route=chat]`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct FaultSpec {
     /// The fault.
@@ -30,6 +31,8 @@ pub struct FaultSpec {
     pub delay: Duration,
     /// Characters of a text up to which it is left alone; 0 for a fault without a limit.
     pub limit: usize,
+    /// The route that is open; `None` for a fault that opens none.
+    pub route: Option<Route>,
 }
 
 /// Why a fault's text is not understood.
@@ -41,7 +44,7 @@ pub enum FaultSpecError {
     /// Faults have no such setting.
     #[error(
         "unknown setting `{key}` of fault `{fault}`: one of rate, window, from, after, users, \
-         delay, limit"
+         delay, limit, route"
     )]
     UnknownKey {
         /// The fault.
@@ -88,6 +91,7 @@ impl FromStr for FaultSpec {
             users: 0,
             delay: about.delay.unwrap_or_default(),
             limit: about.limit.unwrap_or_default(),
+            route: about.route,
         };
         let mut seen = Vec::new();
         for part in parts {
@@ -157,6 +161,16 @@ impl FaultSpec {
                 let limit = value.parse().ok().filter(|limit| *limit >= LIMIT_CHARS_MIN);
                 self.limit = limit.ok_or_else(|| bad("at least 200 characters, as 1000"))?;
             }
+            "route" => {
+                if self.kind.about().route.is_none() {
+                    return Err(bad("this fault opens no route"));
+                }
+                let wanted = "one of transcript, episodes, search, chat, delete";
+                let route = Route::from_name(value).ok();
+                // No facts are made of what is chatted.
+                let route = route.filter(|route| *route != Route::Facts);
+                self.route = Some(route.ok_or_else(|| bad(wanted))?);
+            }
             _ => {
                 return Err(FaultSpecError::UnknownKey {
                     fault,
@@ -195,11 +209,14 @@ mod tests {
                 users: 7,
                 delay: Duration::ZERO,
                 limit: 0,
+                route: None,
             }
         );
         let cut: FaultSpec = "truncate:limit=300".parse().unwrap();
         let slow: FaultSpec = "slow-store:delay=9s".parse().unwrap();
         assert_eq!((cut.limit, slow.delay), (300, Duration::from_secs(9)));
+        let open: FaultSpec = "open-route:route=delete".parse().unwrap();
+        assert_eq!(open.route, Some(Route::Delete));
         for kind in FaultKind::ALL {
             let spec: FaultSpec = kind.name().parse().unwrap();
             assert_eq!(spec.kind, kind);
@@ -219,7 +236,7 @@ mod tests {
             (
                 "no-owner:rat=1",
                 "unknown setting `rat` of fault `no-owner`: one of rate, window, from, \
-                 after, users, delay, limit",
+                 after, users, delay, limit, route",
             ),
             (
                 "no-owner:delay=1s",
@@ -230,6 +247,8 @@ mod tests {
                 "invent:limit=300",
                 "this fault is not one of length and has no limit",
             ),
+            ("open-route:route=facts", "one of transcript, episodes"),
+            ("no-owner:route=chat", "this fault opens no route"),
             ("truncate:limit=20", "bad value `20` for `limit`"),
             (
                 "no-owner:rate=0",

@@ -15,8 +15,11 @@ use super::{ChatTurn, Step};
 
 mod chat;
 mod recall;
+mod trespass;
 mod upload;
 mod voice;
+
+pub(super) use trespass::{layout as trespass_layout, model_calls as trespass_model_calls};
 
 /// Key of the hashes over what operations send.
 const TEXT_KEY: &[u8; 32] = b"crosswire text to send, version1";
@@ -29,7 +32,8 @@ pub(super) fn file_name(spec: &SessionSpec, op: OpId) -> Option<String> {
         | SessionSpec::Voice(_)
         | SessionSpec::Recall(_)
         | SessionSpec::Stream(_)
-        | SessionSpec::Turn(_) => None,
+        | SessionSpec::Turn(_)
+        | SessionSpec::Trespass(_) => None,
     }
 }
 
@@ -49,6 +53,7 @@ pub(super) fn steps(
         SessionSpec::Upload(spec) => upload::steps(spec, session, ops, streams, vocabulary),
         SessionSpec::Voice(spec) => voice::steps(spec, session, ops, streams),
         SessionSpec::Recall(spec) => recall::steps(spec, session, ops, streams, vocabulary),
+        SessionSpec::Trespass(spec) => trespass::steps(spec, session, streams, vocabulary),
     }
 }
 
@@ -74,6 +79,7 @@ pub(super) fn with_own_agent(spec: &SessionSpec, user: UserIx) -> Cow<'_, Sessio
         SessionSpec::Voice(spec) => own(&mut spec.agent),
         SessionSpec::Recall(spec) => own(&mut spec.agent),
         SessionSpec::Stream(spec) | SessionSpec::Turn(spec) => own(&mut spec.agent),
+        SessionSpec::Trespass(spec) => own(&mut spec.agent),
         SessionSpec::Upload(_) => {}
     }
     Cow::Owned(spec)
@@ -91,6 +97,7 @@ pub(super) fn chat_turn(
         SessionSpec::Chat(spec) => (0..ops, &spec.words, &spec.agent),
         SessionSpec::Stream(spec) | SessionSpec::Turn(spec) => (0..ops, &spec.words, &spec.agent),
         SessionSpec::Recall(spec) => (1..ops.saturating_sub(1), &spec.words, &spec.agent),
+        SessionSpec::Trespass(spec) => return trespass::turn(spec, seq, streams, vocabulary),
         SessionSpec::Upload(_) | SessionSpec::Voice(_) => return None,
     };
     turns
@@ -114,6 +121,10 @@ pub(super) fn op_counts(spec: &SessionSpec) -> RangeInclusive<u16> {
         SessionSpec::Voice(spec) => (&spec.turns, 0),
         SessionSpec::Recall(spec) => (&spec.turns, recall::QUESTIONS),
         SessionSpec::Stream(spec) | SessionSpec::Turn(spec) => (&spec.turns, 0),
+        SessionSpec::Trespass(spec) => {
+            let ops = trespass::op_count(spec);
+            return ops..=ops;
+        }
     };
     let fewest = (*counts.start()).max(1);
     let most = (*counts.end()).max(fewest);

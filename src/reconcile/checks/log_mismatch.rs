@@ -44,7 +44,8 @@ impl Check for LogMismatch {
         let by_op = lines_by_op(evidence);
         let own = by_op.iter().filter_map(|(op, lines)| {
             let op = *evidence.ops.get(op)?;
-            evidence.has(op.invocation.user).then_some((op, lines))
+            let is_attempt = evidence.attempts.at(op.invocation.op).is_some();
+            (evidence.has(op.invocation.user) && !is_attempt).then_some((op, lines))
         });
         own.flat_map(|(op, lines)| {
             let request = Request::of(evidence, op, lines);

@@ -7,7 +7,7 @@ use crate::model::{Affected, Code, Hint, OpKind, OpRow, RecordType, Role, UserIx
 use super::super::draft::proof;
 use super::super::evidence::{Absence, Evidence};
 use super::super::missing::{self, Missing};
-use super::super::{Draft, wording};
+use super::super::{Draft, trespass, wording};
 use super::Check;
 
 #[derive(Debug)]
@@ -34,9 +34,11 @@ impl Check for Lost {
 
     fn check(&self, evidence: &Evidence<'_>) -> Vec<Draft> {
         let damaged = damaged_sessions(evidence);
+        let deleted = trespass::deleted(evidence);
         evidence
             .own_ops()
             .filter(|op| evidence.absence(op) == Absence::Proved)
+            .filter(|op| !deleted.contains(&op.invocation.op.session))
             .filter_map(|op| match missing::of_op(evidence, op) {
                 Missing::Turn {
                     user,

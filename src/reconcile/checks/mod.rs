@@ -26,6 +26,7 @@ mod session_bleed;
 mod split_identity;
 mod stale_identity;
 mod torn;
+mod trespass;
 mod unattributable;
 mod wrong_owner;
 
@@ -55,6 +56,7 @@ pub const ALL: &[&dyn Check] = &[
     &split_identity::SplitIdentity,
     &stale_identity::StaleIdentity,
     &response_bleed::ResponseBleed,
+    &trespass::Trespass,
     &chunk_mix::ChunkMix,
     &placeholder_owner::PlaceholderOwner,
     &missing_owner::MissingOwner,

@@ -3,7 +3,9 @@
 use url::Url;
 
 use super::text::{count, count_of, duration_ms, duration_us, glued, percent_up};
-use crate::model::Trait;
+use std::collections::BTreeSet;
+
+use crate::model::{Standing, Trait};
 use crate::report::{Accepted, Logs, Report, not_tried};
 
 /// A label of at most ten letters, and what it says.
@@ -34,6 +36,7 @@ pub(super) fn tested(report: &Report) -> Vec<Field> {
     ));
     fields.push(("traits", traits(report)));
     fields.extend(not_looked_for(report).map(|text| ("", text)));
+    fields.extend(trespass(report).map(|text| ("trespass", text)));
     fields.push(("read back", read_back(report)));
     if report.read_back.unsteady_sessions > 0 {
         let sessions = count_of(report.read_back.unsteady_sessions, "session");
@@ -82,6 +85,43 @@ fn not_looked_for(report: &Report) -> Option<String> {
         .map(|untried| glued(&words(untried.name)))
         .collect();
     (!untried.is_empty()).then(|| format!("{} {}", glued("not looked for:"), untried.join(", ")))
+}
+
+/// What became of attempts at sessions, a route after the other, and who did not try.
+fn trespass(report: &Report) -> Option<String> {
+    let routes = report.routes.iter().map(|(route, tried)| {
+        let attempts = tried.refused + tried.answered + tried.unknown;
+        let through = match (tried.provable, tried.proved) {
+            (0, _) => "not provable".to_owned(),
+            (_, 0) if tried.provable < tried.sessions => {
+                let unsure = count(tried.sessions.saturating_sub(tried.provable));
+                format!("0 of {} through, {unsure} not provable", count(attempts))
+            }
+            (_, proved) => format!("{} of {} through", count(proved), count(attempts)),
+        };
+        glued(&format!("{route} {through}"))
+    });
+    let routes: Vec<String> = routes.collect();
+    let untried: BTreeSet<Standing> = report
+        .routes
+        .values()
+        .flat_map(|tried| tried.not_tried.iter().copied())
+        .collect();
+    let untried: Vec<String> = untried
+        .iter()
+        .map(|standing| match standing {
+            Standing::Founder => "the own user",
+            Standing::OtherUser => "another user",
+            Standing::Expired => "an expired credential",
+            Standing::Nobody => "no credential",
+        })
+        .map(glued)
+        .collect();
+    let mut text = routes.join(", ");
+    if !untried.is_empty() {
+        text = format!("{text}; not tried: {}", untried.join(", "));
+    }
+    (!routes.is_empty()).then_some(text)
 }
 
 fn read_back(report: &Report) -> String {

@@ -40,6 +40,8 @@ pub(super) const SHARED: Workload = workload("shared", include_str!("../scenario
 pub(super) const FEW: Workload = workload("few", include_str!("../scenarios/few.toml"));
 pub(super) const LOGGED: Workload = workload("logged", include_str!("../scenarios/logged.toml"));
 pub(super) const LOGIN: Workload = workload("login", include_str!("../scenarios/login.toml"));
+pub(super) const TRESPASS: Workload =
+    workload("trespass", include_str!("../scenarios/trespass.toml"));
 pub(super) const QUIRKS: Workload = workload("quirks", include_str!("../scenarios/quirks.toml"));
 
 const fn workload(name: &'static str, text: &'static str) -> Workload {
