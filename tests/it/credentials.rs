@@ -1,6 +1,8 @@
 //! Runs with credentials of each kind: the verdict is right, and no secret is found anywhere after.
 
 use std::fmt::Write as _;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 
 use aws_lc_rs::encoding::AsDer as _;
@@ -118,6 +120,70 @@ fn no_secret_is_found_after_a_run_with_any_credential() {
         assert_eq!(sent, 9, "{auth}\n{told}");
         std::fs::remove_dir_all(bench.folder.path().join("reports")).unwrap();
     }
+}
+
+/// An issuer that gives development tokens, valid for a second. Its address.
+fn issuer() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            // Whoever breaks off is the run's own business.
+            let _ = stream.and_then(issue);
+        }
+    });
+    format!("http://{address}/token")
+}
+
+/// Answers one request, if it comes with the right secret.
+fn issue(mut stream: TcpStream) -> std::io::Result<()> {
+    let mut request = String::new();
+    let mut piece = [0; 4096];
+    // The form ends with the secret.
+    while !request.contains("client_secret=s3cr3tcl13nt") {
+        let length = stream.read(&mut piece)?;
+        if length == 0 {
+            return Ok(());
+        }
+        request.push_str(&String::from_utf8_lossy(&piece[..length]));
+    }
+    let mut users = ["anna", "bob", "cleo"].into_iter();
+    let asks = |user: &&str| request.contains(&format!("client_id=client-{user}&"));
+    let user = users.find(asks).unwrap_or("nobody");
+    let body = format!(
+        "{{\"access_token\":\"dev_{user}_s3cr3tr0le\",\"token_type\":\"Bearer\",\"expires_in\":1}}"
+    );
+    let length = body.len();
+    write!(
+        stream,
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\
+         Connection: close\r\n\r\n{body}"
+    )
+}
+
+#[test]
+fn no_secret_is_found_after_a_run_with_an_issuers_tokens() {
+    let bench = Bench::new();
+    bench.file("bob.secret", b"s3cr3tcl13nt\n");
+    let mut clients = String::from("user,client_id,client_secret\n");
+    for (user, place) in [
+        ("anna", "env:CLIENT_SECRET"),
+        ("bob", "file:bob.secret"),
+        ("cleo", "env:CLIENT_SECRET"),
+    ] {
+        let _ = writeln!(clients, "{user},client-{user},{place}");
+    }
+    bench.file("clients.csv", clients.as_bytes());
+    let auth = format!(
+        "[auth]\nkind = \"oauth2\"\nfile = \"clients.csv\"\ntoken_url = \"{}\"\n\
+         [target.expected_owner]\nchat = \"dev-oid-{{user}}\"\nvoice = \"dev-oid-{{user}}\"\n",
+        issuer()
+    );
+    let secrets = ["s3cr3tcl13nt", "s3cr3tr0le", "dev_anna"];
+    let env = [("CLIENT_SECRET", "s3cr3tcl13nt")];
+    let (code, told) = run(&bench, &auth, &env, &secrets);
+    assert!(matches!(code, Some(0 | 4)), "{told}");
+    assert_eq!(count_ops(&bench.only_run(), "outcome = 0"), 9, "{told}");
 }
 
 #[test]

@@ -13,6 +13,7 @@ use tokio::time::timeout;
 
 use super::error::LogError;
 use super::{Outlet, Reading};
+use crate::auth;
 
 /// How long a command may take to end when it is asked to.
 const END_TIMEOUT: Duration = Duration::from_secs(2);
@@ -32,10 +33,10 @@ pub(super) fn start(text: &str, outlet: Outlet) -> Result<(), LogError> {
         .process_group(0)
         .kill_on_drop(true);
     let child = command.spawn().map_err(|source| LogError::Start {
-        command: text.to_owned(),
+        command: auth::mask(text, None),
         source,
     })?;
-    let text = text.to_owned();
+    let text = auth::mask(text, None);
     tokio::spawn(async move { read(&text, child, outlet).await });
     Ok(())
 }

@@ -27,6 +27,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
+use crate::auth;
 use crate::event::Event;
 use crate::logs::{self, Patterns, Said, Splitter};
 use crate::model::{LogLine, LogStep};
@@ -138,11 +139,12 @@ impl FromStr for LogSource {
     }
 }
 
+/// For messages that are kept: a command may hold a credential.
 impl fmt::Display for LogSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(path) => write!(f, "{}", path.display()),
-            Self::Command(command) => write!(f, "{COMMAND_PREFIX}{command}"),
+            Self::Command(command) => write!(f, "{COMMAND_PREFIX}{}", auth::mask(command, None)),
             Self::Stdin => f.write_str("-"),
         }
     }

@@ -154,6 +154,16 @@ async fn a_command_is_heard_and_a_late_export_is_read_whole() {
 }
 
 #[tokio::test]
+async fn a_credential_in_a_command_is_not_kept() {
+    let command = "cmd:: 'Authorization: Bearer s3cr3t-0f-mine'; exit 3";
+    let (watch, heard) = watching(command, Reading::Whole).await;
+    let (tally, _) = ended(watch, heard).await;
+    assert!(tally.problems[0].contains("exit status: 3"), "{tally:?}");
+    assert!(tally.sources[0].starts_with("cmd:: "), "{tally:?}");
+    assert!(!format!("{tally:?}").contains("s3cr3t"), "{tally:?}");
+}
+
+#[tokio::test]
 async fn a_person_in_a_line_about_ours_is_not_named() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("app.log");
