@@ -113,6 +113,11 @@ fn only_the_users_own_token_is_used_and_none_is_printed() {
     assert_eq!(with("dev_user-1_viewer", &[]).0, Some(0));
     let (code, told) = with("dev_user-2_viewer", &[]);
     assert_eq!(code, Some(2), "{told}");
+    let users = bench.file("users.csv", b"user,token\nuser-1,dev_user-2_viewer\n");
+    let users = format!("users:{}", users.display());
+    let (code, told) = with("dev_user-2_viewer", &["--auth", &users]);
+    assert_eq!(code, Some(2), "the file calls it user-1: {told}");
+    assert!(told.contains("is that of `user-2`"), "{told}");
     let (code, told) = with("dev_user-1_viewer", &["--print-curl"]);
     assert_eq!(code, Some(0), "{told}");
     assert!(told.contains("Bearer $AUTH_TOKEN"), "{told}");

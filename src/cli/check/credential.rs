@@ -3,7 +3,7 @@
 
 use anyhow::{Context as _, bail};
 
-use crate::auth::{self, Secret};
+use crate::auth::{self, Secret, TokenSource};
 use crate::cli::credentials::{self, Asked};
 use crate::scenario::AuthKind;
 
@@ -24,6 +24,14 @@ pub(super) enum Credential {
 }
 
 impl Credential {
+    /// The owner that a file of credentials names for a user; `None` if it names none.
+    pub(super) fn owner_in_file(&self, user_id: &str) -> Option<String> {
+        match self {
+            Self::Configured(asked) => owner_in_file(asked, user_id),
+            Self::Made | Self::Dev(_) | Self::Jwt(_) => None,
+        }
+    }
+
     /// The one that was given.
     pub(super) fn secret(&self) -> Option<Secret> {
         match self {
@@ -73,6 +81,42 @@ pub(super) fn of(
     whose(token.trim(), user_id)
 }
 
+/// The owner that a file of credentials names for this user; `None` if it names none.
+fn owner_in_file(asked: &Asked, user_id: &str) -> Option<String> {
+    let mut accounts = asked.accounts.iter().flat_map(|known| &known.accounts);
+    let of_user = accounts.find(|account| account.user == user_id);
+    of_user.and_then(|account| account.oid.clone())
+}
+
+/// Refuses the credential of another user, whatever a file calls its owner: what requests really
+/// carry decides.
+///
+/// # Errors
+/// There is none, or it is another user's.
+pub(super) async fn check_owner(
+    tokens: &TokenSource,
+    owner_in_file: Option<&str>,
+    user_id: &str,
+) -> anyhow::Result<()> {
+    let credential = tokens.token(user_id, 0).await.context("could not begin")?;
+    let Some(credential) = credential else {
+        return Ok(());
+    };
+    let claims = auth::read_claims(&credential.secret);
+    let named = match (&claims.dev_user, &claims.owner) {
+        (Some(user), _) => Some(user.as_str()),
+        (None, Some(oid)) => Some(oid.as_str()),
+        (None, None) => owner_in_file,
+    };
+    match named {
+        Some(named) if named != user_id => bail!(
+            "the credential of `{user_id}` is that of `{named}`: give that as `--user-id`, or the \
+             user's own credential"
+        ),
+        Some(_) | None => Ok(()),
+    }
+}
+
 /// Takes a token if it is this user's. What it says is shown, never the token.
 fn whose(token: &str, user_id: &str) -> anyhow::Result<Credential> {
     let secret = Secret::new(token.to_owned());
@@ -93,10 +137,13 @@ fn whose(token: &str, user_id: &str) -> anyhow::Result<Credential> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use base64::Engine as _;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
     use super::*;
+    use crate::auth::{Account, Proof, TokenTable};
 
     fn jwt(claims: &str) -> String {
         format!("e30.{}.sig", URL_SAFE_NO_PAD.encode(claims))
@@ -121,6 +168,35 @@ mod tests {
                 assert!(token.is_empty() || !error.to_string().contains(&token));
             }
         }
+    }
+
+    #[tokio::test]
+    async fn what_a_file_calls_a_user_does_not_count() {
+        let account = |token: &str| Account {
+            user: "user-1".to_owned(),
+            oid: None,
+            proof: Proof::Token(Secret::new(token.to_owned())),
+        };
+        for (token, in_file, is_ours) in [
+            ("dev_user-1_analyst", None, true),
+            ("dev_user-2_analyst", None, false),
+            (&jwt(r#"{"oid":"user-1"}"#), Some("user-1"), true),
+            (&jwt(r#"{"oid":"user-2"}"#), Some("user-2"), false),
+            (&jwt(r#"{"oid":"user-2"}"#), Some("user-1"), false),
+            ("opaque", None, true),
+            ("opaque", Some("user-1"), true),
+            ("opaque", Some("6f1c"), false),
+        ] {
+            let table = TokenTable::new(vec![account(token)]).unwrap();
+            let tokens = TokenSource::Table(Arc::new(table));
+            let checked = check_owner(&tokens, in_file, "user-1").await;
+            assert_eq!(checked.is_ok(), is_ours, "{token} {in_file:?}");
+        }
+        assert!(
+            check_owner(&TokenSource::None, None, "user-1")
+                .await
+                .is_ok()
+        );
     }
 
     #[test]

@@ -19,7 +19,7 @@ use crate::auth::Secret;
 use crate::drive::{self, Collector, VoiceDoor};
 use crate::ledger::{self, LedgerReader};
 use crate::model::{Code, LogLine, OpKind, OpRow, Outcome, Proof, RunId, UserIx};
-use crate::report::{FindingDetail, Report};
+use crate::report::{FindingDetail, Left, Report};
 
 use super::args::{CheckArgs, Cli, RunArgs};
 use super::exit::{Exit, Failure};
@@ -85,6 +85,8 @@ struct Checked {
     background_users: u32,
     run_id: RunId,
     run_folder: String,
+    /// What it has left at the target.
+    left: Left,
 }
 
 /// Carries the command out.
@@ -102,6 +104,7 @@ pub(super) async fn run(cli: &Cli, args: &CheckArgs) -> Result<Exit, Failure> {
     let run_args = run_args(args);
     let background = scenario::background(args);
     let secret = credential.secret();
+    let owner_in_file = credential.owner_in_file(&args.user_id);
     let scenario = scenario::of(args, credential, background).map_err(hosts::failure)?;
     settings::check_hosts(&scenario, &run_args).map_err(hosts::failure)?;
     if args.print_curl {
@@ -114,6 +117,13 @@ pub(super) async fn run(cli: &Cli, args: &CheckArgs) -> Result<Exit, Failure> {
     let seed = settings::seed(&run_args)?;
     let made = run::make_ready(&run_args, scenario, seed, run, &folder).await;
     let (mut prepared, lab) = made?;
+    let is_theirs =
+        credential::check_owner(&prepared.tokens, owner_in_file.as_deref(), &args.user_id);
+    if let Err(error) = is_theirs.await {
+        drop(lab);
+        super::lab_child::discard(&folder);
+        return Err(Failure::usage(error));
+    }
     if let Some(secret) = &secret
         && background == 0
     {
@@ -130,6 +140,9 @@ pub(super) async fn run(cli: &Cli, args: &CheckArgs) -> Result<Exit, Failure> {
     }
     let checked = judged(&prepared, args, background, &doors)?;
     output::print(&words::screen(&checked))?;
+    if target && (checked.left.sessions > 0 || checked.left.facts > 0) {
+        output::say(cli, &words::left(&checked));
+    }
     if let Some(place) = report {
         let json = serde_json::to_string_pretty(&checked)?;
         place.write(&format!("{json}\n"))?;
@@ -263,6 +276,7 @@ fn judged(
         background_users,
         run_id: prepared.run,
         run_folder: prepared.folder.display().to_string(),
+        left: report.left,
     })
 }
 
@@ -336,10 +350,7 @@ fn claims(found: &[&FindingDetail], user_id: &str) -> Vec<String> {
     };
     let own = found.iter().filter(touches).map(|finding| {
         let claim = finding.claim.replace("user 0's", &format!("{user_id}'s"));
-        match claim.strip_suffix("under user 0") {
-            Some(before) => format!("{before}under {user_id}"),
-            None => claim,
-        }
+        named(claim, user_id)
     });
     let own: Vec<String> = own.collect();
     match found.first() {
@@ -349,6 +360,18 @@ fn claims(found: &[&FindingDetail], user_id: &str) -> Vec<String> {
             first.claim
         )],
         Some(_) | None => own,
+    }
+}
+
+/// A claim that ends in a user's number, with the name.
+fn named(claim: String, user_id: &str) -> String {
+    let Some((before, number)) = claim.rsplit_once("under user ") else {
+        return claim;
+    };
+    match number.parse() {
+        Ok(0) => format!("{before}under {user_id}"),
+        Ok(number) => format!("{before}under {}", scenario::background_user(number)),
+        Err(_) => claim,
     }
 }
 

@@ -34,6 +34,11 @@ pub(super) fn background(args: &CheckArgs) -> u32 {
     }
 }
 
+/// The name of another user, by its number.
+pub(super) fn background_user(number: u32) -> String {
+    format!("check-background-{number}")
+}
+
 /// The scenario of a check.
 ///
 /// # Errors
@@ -80,7 +85,7 @@ fn text(args: &CheckArgs, background: u32) -> String {
         (BACKGROUND_SESSIONS, "2")
     };
     let mut pool = vec![args.user_id.clone()];
-    pool.extend((1..users).map(|user| format!("check-background-{user}")));
+    pool.extend((1..users).map(background_user));
     // A JSON text is a TOML text too.
     let mut text = format!(
         "version = 1\ndescription = \"one user, one operation of each kind\"\n\

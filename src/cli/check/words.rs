@@ -115,6 +115,15 @@ fn one(screen: &mut String, test: &Test, user: &str) {
     }
 }
 
+/// What is left at a real target, and how to remove it.
+pub(super) fn left(checked: &Checked) -> String {
+    let left = checked.left;
+    format!(
+        "left at the target: sessions {}, facts {}; remove them: crosswire clean {}",
+        left.sessions, left.facts, checked.run_id
+    )
+}
+
 /// The first of some lines, and how many more there are.
 fn listed(screen: &mut String, lines: &[String], before: &str) {
     for line in lines.iter().take(LINES_MAX) {
