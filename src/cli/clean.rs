@@ -16,6 +16,8 @@ use super::{hosts, output, readback, store};
 /// What the target's own late tasks may still write is waited for this long before the store is
 /// read again.
 const LATE_WRITES: Duration = Duration::from_secs(2);
+/// How often the store is read after a deletion until nothing is left.
+const LOOKS_MAX: u32 = 5;
 /// Users whose sightings are read at a time.
 const USERS_PER_BUCKET: u32 = 256;
 /// Reasons that are shown; the others are counted.
@@ -90,11 +92,26 @@ pub(super) async fn carry_out(
     let mut faults = store.delete_users(&found).await;
     let rest = traces(&store, &cleaned).await;
     faults.extend(store.delete_sessions(&rest).await);
-    tokio::time::sleep(LATE_WRITES).await;
-    let left = traces(&store, &cleaned).await.after_deletion(faults);
+    faults.extend(store.delete_facts(&rest).await);
+    let left = what_is_left(&store, &cleaned).await.after_deletion(faults);
     tell(&listing(&cleaned, &store, &left, "is left"))?;
     ledger.finish()?;
     Ok(verdict(&cleaned, &store, &left))
+}
+
+/// Reads the store after a deletion, anew while something that it deletes is still there: some
+/// stores say that they have deleted and do so later.
+async fn what_is_left(store: &StoreClient, cleaned: &Cleaned) -> Traces {
+    tokio::time::sleep(LATE_WRITES).await;
+    let mut left = traces(store, cleaned).await;
+    for _ in 1..LOOKS_MAX {
+        if !left.is_deletable(store) {
+            break;
+        }
+        tokio::time::sleep(LATE_WRITES).await;
+        left = traces(store, cleaned).await;
+    }
+    left
 }
 
 async fn traces(store: &StoreClient, cleaned: &Cleaned) -> Traces {
@@ -198,15 +215,17 @@ fn listing(cleaned: &Cleaned, store: &StoreClient, traces: &Traces, what: &str) 
         ));
     }
     if !traces.facts.is_empty() {
-        lines.push(
-            "kept: facts under users that the run did not make, which this store cannot delete"
-                .to_owned(),
-        );
+        let under = "facts under users that the run did not make";
+        lines.push(if store.deletes_facts() {
+            format!("and {under}")
+        } else {
+            format!("kept: {under}, which this store cannot delete")
+        });
         lines.extend(traces.facts.iter().map(|id| format!("  fact {id}")));
     }
     lines.extend(unprovable(cleaned, store).map(|why| format!("unknown: {why}")));
     lines.extend(fault_lines(&traces.faults));
-    if what == "is there" && !traces.is_deletable_empty() {
+    if what == "is there" && traces.is_deletable(store) {
         lines.push(format!("delete it: crosswire clean {run} --yes"));
     }
     lines.push(String::new());

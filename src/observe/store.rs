@@ -140,6 +140,12 @@ impl StoreClient {
         self.dialect.lists_facts()
     }
 
+    /// Does the store delete a fact by its id?
+    pub fn deletes_facts(&self) -> bool {
+        let any = Change::DeleteFact { fact: "" };
+        self.dialect.change(&any).is_some()
+    }
+
     /// Reads in flight at once, at least 1.
     pub(super) fn read_concurrency(&self) -> usize {
         self.wire.read_concurrency

@@ -38,7 +38,8 @@ pub struct Traces {
     pub sessions: Vec<String>,
     /// Sessions that hold texts of the run among others: they cannot be deleted without those.
     pub shared_sessions: usize,
-    /// Facts of the run under users that it did not make: no dialect deletes a single fact.
+    /// Facts of the run under users that it did not make, by id. Where the store deletes single
+    /// facts, they are deleted; else they stay.
     pub facts: Vec<String>,
     /// Facts under the run's users. They go with their users.
     pub facts_of_users: usize,
@@ -55,6 +56,11 @@ impl Traces {
             && self.facts_of_users == 0
     }
 
+    /// Is there anything that this store would delete?
+    pub fn is_deletable(&self, store: &StoreClient) -> bool {
+        !self.is_deletable_empty() || (store.deletes_facts() && !self.facts.is_empty())
+    }
+
     /// What is left after a deletion, and what went wrong with that. Where the store was read whole
     /// and nothing is left, it does not matter what a deletion was answered with.
     #[must_use]
@@ -65,8 +71,8 @@ impl Traces {
         self
     }
 
-    /// Is there nothing that could be deleted?
-    pub fn is_deletable_empty(&self) -> bool {
+    /// Are there neither users nor sessions that could be deleted?
+    fn is_deletable_empty(&self) -> bool {
         self.users.is_empty() && self.sessions_of_users.is_empty() && self.sessions.is_empty()
     }
 }
@@ -280,6 +286,14 @@ impl StoreClient {
         let sessions = traces.sessions.iter().chain(&traces.sessions_of_users);
         let sessions = sessions.map(|session| Change::DeleteSession { session });
         self.delete_all(sessions.collect()).await
+    }
+
+    /// Deletes the facts of what was found that do not go with a user, and gives what went wrong.
+    /// Where the store deletes no single fact, nothing is done.
+    pub async fn delete_facts(&self, traces: &Traces) -> Vec<StoreError> {
+        let facts = traces.facts.iter();
+        let facts = facts.map(|fact| Change::DeleteFact { fact });
+        self.delete_all(facts.collect()).await
     }
 
     async fn delete_all(&self, changes: Vec<Change<'_>>) -> Vec<StoreError> {
