@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::{Bench, Done, OwnLab};
+use crate::support::{Bench, Done, OwnLab, finish};
 
 /// A small load that settles soon, without anything accepted.
 const SCENARIO: &str = r#"
@@ -122,4 +122,61 @@ fn who_is_not_there_is_named() {
     assert_eq!(done.code, Some(3), "{}{}", done.stdout, done.stderr);
     assert_eq!(state(&report, "target"), "fail");
     assert!(bench.runs().is_empty());
+}
+
+/// What the load above lacks.
+const UPLOADS: &str = r#"
+[load.uploads]
+executor = "per-vu-iterations"
+session = "uploads"
+vus = 2
+[sessions.uploads]
+kind = "upload"
+"#;
+
+#[test]
+fn each_store_is_told_with_what_it_cannot_show_and_what_to_do() {
+    let bench = Bench::new();
+    let scenario = bench.file("all.toml", format!("{SCENARIO}{UPLOADS}").as_bytes());
+    let at_once = ["strict-v1", "engram", "v2", "cloud"].map(|profile| {
+        let lab = OwnLab::start(&bench, &["--profile", profile]);
+        let report = bench.folder.path().join(format!("{profile}.json"));
+        let output = format!("json={}", report.display());
+        let scenario = scenario.to_str().unwrap();
+        let mut args = vec!["doctor", scenario, "--report", &output];
+        args.extend(["--target", &lab.target, "--memory", &lab.memory]);
+        (profile, bench.spawn(&args), report, lab)
+    });
+    for (profile, child, report, _lab) in at_once {
+        let done = finish(child);
+        let told = format!("{profile}\n{}{}", done.stdout, done.stderr);
+        let text =
+            std::fs::read_to_string(&report).unwrap_or_else(|error| panic!("{error} {told}"));
+        let report: Value = serde_json::from_str(&text).unwrap();
+        let (talk, upload, clean_up) = match profile {
+            "strict-v1" => ("fail", "skipped", "warn"),
+            "v2" => ("ok", "skipped", "warn"),
+            _ => ("ok", "ok", "ok"),
+        };
+        assert_eq!(done.code, Some(i32::from(talk == "fail")), "{told}");
+        for (check, expect) in [
+            ("owner chat", talk),
+            ("owner voice", talk),
+            ("owner upload", upload),
+            ("clean-up", clean_up),
+        ] {
+            assert_eq!(state(&report, check), expect, "{check}\n{told}");
+        }
+        let facts = state(&report, "store facts");
+        assert_eq!(facts == "warn", upload == "skipped", "{told}");
+        for line in report["checks"].as_array().unwrap() {
+            let (remedy, is_well) = (&line["remedy"], line["state"] == "ok");
+            assert_eq!(remedy.is_null(), is_well, "{line}\n{told}");
+            // Nothing is left that it could delete.
+            let again = remedy
+                .as_str()
+                .is_some_and(|text| text.contains("crosswire clean"));
+            assert!(!again, "{line}\n{told}");
+        }
+    }
 }

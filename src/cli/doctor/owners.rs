@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::ledger::LedgerReader;
 use crate::model::{Code, OpKind, OpRow, Outcome, Proof, RecordType, SessionIx};
+use crate::observe::StoreClient;
 use crate::report::{FindingDetail, Report};
 
 use super::sheet::{Sheet, State};
@@ -59,13 +60,7 @@ pub(super) fn look(
         for finding in &open {
             acceptable(sheet, finding, kind);
         }
-        let known = matches!(worst.code, Code::PlaceholderOwner | Code::MissingOwner);
-        let remedy = if known {
-            "let the target write this channel as its user, or accept it as below".to_owned()
-        } else {
-            format!("crosswire explain {}", worst.code.name())
-        };
-        sheet.line(name, State::Fail, &worst.claim, &remedy);
+        sheet.line(name, State::Fail, &worst.claim, &mend(worst.code, store));
         return Ok(());
     }
     if let Some(accepted) = found.first() {
@@ -118,6 +113,19 @@ fn not_done(sheet: &mut Sheet, name: String, op: &OpRow) {
     let detail = end.and_then(|end| end.detail.clone()).unwrap_or_default();
     let seen = format!("an operation ended {}: {detail}", op.outcome().name());
     sheet.line(name, State::Fail, seen, remedy(status));
+}
+
+/// What to do about a finding.
+fn mend(code: Code, store: &StoreClient) -> String {
+    if code == Code::MissingOwner && store.refuses_unknown_users() {
+        "set `create_users = true` in [memory], let the target make its users, or accept it as \
+         below"
+            .to_owned()
+    } else if matches!(code, Code::PlaceholderOwner | Code::MissingOwner) {
+        "let the target write this channel as its user, or accept it as below".to_owned()
+    } else {
+        format!("crosswire explain {}", code.name())
+    }
 }
 
 /// What to do about a refusal.
