@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::support::{Bench, Done};
+use crate::support::{Bench, Done, OwnLab};
 
 /// Chat, uploads and voice of a few users.
 const SCENARIO: &str = r#"
@@ -121,5 +121,74 @@ fn half_of_the_lines_prove_nothing() {
     assert!(
         seen("ids_seen") > 0 && seen("ids_seen") < seen("ok"),
         "{report:#}"
+    );
+}
+
+/// The words of the export's lines about chat, which are not the default's.
+const OTHER_WORDS: &str = r#"
+[logs.chat]
+started = []
+completed = ["Talk kept[ of {user}]"]
+failed = []
+"#;
+
+/// A line about a chat of the user's neighbour.
+fn for_the_next_user(line: &str) -> String {
+    let (before, named) = line.split_once(" of ").unwrap();
+    let (user, after) = named.split_once('"').unwrap();
+    let (run, number) = user.rsplit_once('u').unwrap();
+    let next = (number.parse::<u32>().unwrap() + 1) % 12;
+    format!("{before} of {run}u{next}\"{after}")
+}
+
+#[test]
+fn a_late_export_is_read_by_the_scenarios_own_words() {
+    let bench = Bench::new();
+    let lab = OwnLab::start(&bench, &["--log-format", "json"]);
+    let scenario = format!("{SCENARIO}{OTHER_WORDS}");
+    let scenario = bench.file("words.toml", scenario.as_bytes());
+    let scenario = scenario.to_str().unwrap();
+    let at = ["--target", &lab.target, "--memory", &lab.memory];
+    let mut args = vec!["run", scenario, "--report", "json=-"];
+    args.extend(at);
+    let done = bench.run_unsaturated(&args);
+    assert_eq!(done.code, Some(0), "{}", done.stderr);
+    assert!(done.json()["logs"].is_null());
+
+    let log = fs::read_to_string(bench.folder.path().join("own-lab.log")).unwrap();
+    let kept = "Background task completed: conversation persisted for user: ";
+    let mut lines: Vec<String> = log
+        .lines()
+        .map(|l| l.replace(kept, "Talk kept of "))
+        .collect();
+    // The last run's: a busy machine may have had several.
+    let wrong = lines
+        .iter_mut()
+        .rfind(|line| line.contains("Talk kept"))
+        .unwrap();
+    *wrong = for_the_next_user(wrong);
+    let export = bench.file("export.log", lines.join("\n").as_bytes());
+    let export = export.to_str().unwrap();
+    let done = bench.run(&["observe", "last", "--logs", export, "--report", "json=-"]);
+    let report = done.json();
+    let logs = &report["logs"];
+    assert_eq!(logs["ids_seen"], logs["ok"], "{logs:#}");
+    assert!(
+        logs["task_lines"].as_u64() >= logs["ok"].as_u64(),
+        "{logs:#}"
+    );
+    assert_eq!(
+        report["anomalies"]["log-mismatch"]["roots"], 1,
+        "{report:#}"
+    );
+    assert_eq!(
+        report["findings"].as_array().unwrap().len(),
+        1,
+        "{report:#}"
+    );
+    assert!(
+        done.stderr.contains("request ids seen: 100 %"),
+        "{}",
+        done.stderr
     );
 }
