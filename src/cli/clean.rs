@@ -83,7 +83,7 @@ pub(super) async fn carry_out(
         .with_context(|| format!("could not clean up after run {run}"))
         .map_err(Failure::preflight)?;
     let found = traces(&store, &cleaned).await;
-    if !args.yes || found.is_empty() {
+    if !args.yes || !found.is_deletable(&store) {
         tell(&listing(&cleaned, &store, &found, "is there"))?;
         ledger.finish()?;
         return Ok(verdict(&cleaned, &store, &found));
@@ -194,17 +194,25 @@ fn unprovable(cleaned: &Cleaned, store: &StoreClient) -> Option<String> {
 fn listing(cleaned: &Cleaned, store: &StoreClient, traces: &Traces, what: &str) -> String {
     let run = cleaned.manifest.run;
     let mut lines = Vec::new();
-    if traces.is_empty() {
-        lines.push(format!("run {run}: nothing of it {what}"));
-    } else {
-        lines.push(format!(
-            "run {run}: {} users with {} sessions and {} facts, and {} more sessions: this {what}",
+    lines.push(if traces.is_empty() {
+        format!("run {run}: nothing of it {what}")
+    } else if traces.is_deletable(store) {
+        let singly = if store.deletes_facts() && !traces.facts.is_empty() {
+            format!(", and {} facts under others", traces.facts.len())
+        } else {
+            String::new()
+        };
+        format!(
+            "run {run}: {} users with {} sessions and {} facts, and {} more sessions{singly}: this \
+             {what}",
             traces.users.len(),
             traces.sessions_of_users.len(),
             traces.facts_of_users,
             traces.sessions.len()
-        ));
-    }
+        )
+    } else {
+        format!("run {run}: nothing {what} that this store can delete, and some that it cannot")
+    });
     let sessions = traces.sessions_of_users.iter().chain(&traces.sessions);
     lines.extend(traces.users.iter().map(|id| format!("  user {id}")));
     lines.extend(sessions.map(|id| format!("  session {id}")));
@@ -214,10 +222,16 @@ fn listing(cleaned: &Cleaned, store: &StoreClient, traces: &Traces, what: &str) 
             traces.shared_sessions
         ));
     }
+    if traces.users.is_empty() && traces.facts_of_users > 0 {
+        lines.push(format!(
+            "kept: {} facts under users that are gone",
+            traces.facts_of_users
+        ));
+    }
     if !traces.facts.is_empty() {
         let under = "facts under users that the run did not make";
         lines.push(if store.deletes_facts() {
-            format!("and {under}")
+            format!("  {under}:")
         } else {
             format!("kept: {under}, which this store cannot delete")
         });

@@ -5,7 +5,7 @@ use url::Url;
 use super::text::{count, count_of, duration_ms, duration_us, glued, percent_up};
 use std::collections::BTreeSet;
 
-use crate::model::{Standing, Trait};
+use crate::model::{InconclusiveReason, OpKind, Standing, Trait};
 use crate::report::{Accepted, Logs, Report, not_tried};
 
 /// A label of at most ten letters, and what it says.
@@ -196,18 +196,34 @@ pub(super) fn rest(report: &Report) -> Vec<Field> {
         }
         fields.push(("generator", generator(report)));
     }
-    if report.left.sessions > 0 || report.left.facts > 0 {
-        let text = format!(
+    let unseen = uploads_unseen(report);
+    if report.left.sessions > 0 || report.left.facts > 0 || unseen > 0 {
+        let mut text = format!(
             "{}, {} on {}",
             count_of(report.left.sessions, "session"),
             count_of(report.left.facts, "fact"),
             host(&report.memory)
         );
+        if unseen > 0 {
+            text.push_str("; what is left of ");
+            text.push_str(&count_of(unseen, "upload"));
+            text.push_str(" cannot be seen there");
+        }
         fields.push(("left", text));
         fields.push(("clean up", format!("crosswire clean {}", report.run_id)));
     }
     fields.push(("report", report.run_folder.clone()));
     fields
+}
+
+/// Uploads to a store that does not show what became of them.
+fn uploads_unseen(report: &Report) -> u64 {
+    let reasons = &report.inconclusive_reasons;
+    // An embedded lab, which is gone, shows none only as one of its profiles.
+    let is_kept = report.memory != "none" && report.lab_profile.is_none();
+    let is_unseen = is_kept && reasons.contains(&InconclusiveReason::NoReadBack);
+    let uploads = report.ops.get(&OpKind::Upload).filter(|_| is_unseen);
+    uploads.map_or(0, |uploads| uploads.ok)
 }
 
 /// What became of one entry of `[[accept]]`. One that accepts nothing any more is said to.
