@@ -155,7 +155,7 @@ fn scenario(users: u32, groups: Vec<(&str, SessionSpec, Executor)>) -> Scenario 
         pool: Vec::new(),
         accept: Vec::new(),
         caps: crate::scenario::Caps::default(),
-        logs: crate::logs::PatternTexts::default(),
+        logs: crate::scenario::PatternTexts::default(),
     }
 }
 

@@ -92,7 +92,7 @@ pub(crate) fn scenario() -> Scenario {
         pool: Vec::new(),
         accept: Vec::new(),
         caps: crate::scenario::Caps::default(),
-        logs: crate::logs::PatternTexts::default(),
+        logs: crate::scenario::PatternTexts::default(),
     }
 }
 

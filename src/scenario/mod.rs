@@ -10,7 +10,6 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::logs::PatternTexts;
 use crate::model::limits::EQUAL_SCANS_MIN;
 use crate::model::{GroupIx, OpKind, Route, Scan, Standing, StoreDialect, standstill};
 
@@ -32,6 +31,7 @@ mod tests;
 mod trespass;
 mod value;
 
+pub use crate::logs::PatternTexts;
 pub use accept::{Accept, AcceptedOwner, Day, NotADay};
 pub use auth::{
     Account, Accounts, AuthKind, AuthSettings, ClientCredentials, Mint, SecretRef, Signing,
