@@ -30,8 +30,8 @@ pub(super) fn report(
     (verdict, reasons): (Verdict, Vec<InconclusiveReason>),
 ) -> Report {
     let manifest = &facts.manifest;
-    let epoch = UNIX_EPOCH
-        + Duration::from_micros(u64::try_from(manifest.created_unix_us).unwrap_or_default());
+    let epoch_us = u64::try_from(manifest.created_unix_us).unwrap_or_default();
+    let epoch = UNIX_EPOCH + Duration::from_micros(epoch_us);
     let lookup = Lookup {
         run: manifest.run,
         user: &|user| facts.scenario.user_name(manifest.run, user),
@@ -48,10 +48,9 @@ pub(super) fn report(
         run_id: manifest.run,
         run_folder: folder.display().to_string(),
         scenario: facts.scenario.name.clone(),
-        target: if lab {
-            "lab".to_owned()
-        } else {
-            manifest.target.clone()
+        target: match &facts.scenario.target.url {
+            None => "lab".to_owned(),
+            Some(_) => manifest.target.clone(),
         },
         memory: match &manifest.memory {
             None => "none".to_owned(),
@@ -92,6 +91,7 @@ pub(super) fn report(
         },
         control_arm: None,
         latency_us: facts.tally.latencies(),
+        streams: facts.tally.streams(),
         persistence_lag_ms: persistence_lags(&facts.lags),
         generator: generator_report(&facts.generator),
         left: left(lab, records),

@@ -293,6 +293,7 @@ fn facts(ledger: &LedgerReader) -> anyhow::Result<Facts> {
             None => first_open = first_open.or(Some(row.invocation.invoked)),
         }
     })?;
+    ledger.chunk_times(&mut |times| tally.push_chunks(&times))?;
     let lag = tally.schedule_lag();
     let lag = generator::ScheduleLag {
         p50_us: lag.p50,

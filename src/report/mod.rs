@@ -113,6 +113,9 @@ pub struct Report {
     pub control_arm: Option<ControlArmDetail>,
     /// Answer times of each kind with at least one answer.
     pub latency_us: BTreeMap<OpKind, Latency>,
+    /// How the chunks of streamed answers came; left out where there were none. Since 1.3.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub streams: Option<Streams>,
     /// From the answer until the promised record was visible, of a polled sample.
     pub persistence_lag_ms: BTreeMap<OpKind, PersistenceLag>,
     /// What the generator says of itself.
@@ -337,6 +340,15 @@ pub struct Latency {
     pub service: Quantiles,
     /// From the start that the plan intended, so that waiting is not hidden.
     pub from_intended: Quantiles,
+}
+
+/// How the chunks of streamed answers came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Streams {
+    /// From the actual start of an operation to its first chunk.
+    pub first_chunk_us: Quantiles,
+    /// From each chunk to the next.
+    pub chunk_gap_us: Quantiles,
 }
 
 /// Quantiles of answer times, in microseconds.

@@ -68,6 +68,7 @@ pub(super) fn passed() -> Report {
             found: 2,
         },
         control_arm: None,
+        streams: None,
         latency_us: BTreeMap::from([
             (OpKind::Chat, latency(84_000)),
             (OpKind::Upload, latency(120_400)),

@@ -4,10 +4,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{OpKind, OpRow, Outcome, Trait};
+use crate::model::{ChunkTimes, OpKind, OpRow, Outcome, Trait};
 use crate::stats::Latency as Histogram;
 
-use super::{Latency, OpCounts, Quantiles, ScheduleLag};
+use super::{Latency, OpCounts, Quantiles, ScheduleLag, Streams};
 
 /// How an operation came to start when it did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +28,8 @@ pub struct Tally {
     /// The largest of all.
     lag_max_us: u64,
     traits: BTreeMap<Trait, u64>,
+    first_chunk: Histogram,
+    chunk_gap: Histogram,
 }
 
 #[derive(Debug, Default)]
@@ -70,6 +72,22 @@ impl Tally {
             kind.from_intended
                 .record(end.completed.since(begun.intended));
         }
+    }
+
+    /// Takes the times at which the chunks of one answer came.
+    pub fn push_chunks(&mut self, times: &ChunkTimes) {
+        self.first_chunk.record(times.first);
+        for gap in &times.gaps {
+            self.chunk_gap.record(*gap);
+        }
+    }
+
+    /// How chunks came; `None` if there were none.
+    pub fn streams(&self) -> Option<Streams> {
+        (self.first_chunk.count() > 0).then(|| Streams {
+            first_chunk_us: quantiles(&self.first_chunk),
+            chunk_gap_us: quantiles(&self.chunk_gap),
+        })
     }
 
     /// `ok` operations of this kind.
@@ -165,6 +183,8 @@ fn quantiles(times: &Histogram) -> Quantiles {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use crate::model::{
         Completion, Echo, GroupIx, Invocation, Micros, OpId, Promise, SessionIx, TraitSet, UserIx,
     };
@@ -245,6 +265,32 @@ mod tests {
         }
         let lag = tally.schedule_lag();
         assert_eq!((lag.p50, lag.p99, lag.max), (500, 500, 1_999_000));
+    }
+
+    #[test]
+    fn gaps_between_chunks_are_those_of_all_answers() {
+        let mut tally = Tally::default();
+        assert_eq!(tally.streams(), None);
+        for session in 0..2 {
+            let mut gaps = vec![Duration::from_micros(100); 3];
+            gaps[0] = Duration::from_micros(900);
+            tally.push_chunks(&ChunkTimes {
+                op: OpId {
+                    session: SessionIx(session),
+                    seq: 0,
+                },
+                first: Duration::from_micros(500 + u64::from(session)),
+                chunks: 4,
+                gaps,
+            });
+        }
+        let Streams {
+            first_chunk_us,
+            chunk_gap_us,
+        } = tally.streams().unwrap();
+        assert_eq!((first_chunk_us.p50, first_chunk_us.samples), (500, 2));
+        assert_eq!((chunk_gap_us.p50, chunk_gap_us.max), (100, 900));
+        assert_eq!(chunk_gap_us.samples, 6);
     }
 
     #[test]

@@ -8,9 +8,9 @@ use crate::event::Event;
 use crate::ledger::samples::*;
 use crate::ledger::{Ledger, LedgerError, LedgerReader};
 use crate::model::{
-    CanaryKind, Code, Completion, Echo, Exactness, GroupIx, InconclusiveReason, Invocation,
-    LagSample, Likeness, Micros, OpId, OpKind, OpRow, Outcome, Promise, RecordType, Role, RunId,
-    SeenCanary, SessionIx, Sighting, TraitSet, UserIx, Verdict,
+    CanaryKind, ChunkTimes, Code, Completion, Echo, Exactness, GroupIx, InconclusiveReason,
+    Invocation, LagSample, Likeness, Micros, OpId, OpKind, OpRow, Outcome, Promise, RecordType,
+    Role, RunId, SeenCanary, SessionIx, Sighting, TraitSet, UserIx, Verdict,
 };
 
 #[test]
@@ -21,16 +21,23 @@ fn a_small_run_reads_back() {
         kind: OpKind::Chat,
         lag: Duration::from_micros(1_234),
     };
-    written(
-        folder.path(),
-        small_run().into_iter().chain([Event::Lagged(lag)]),
-    );
+    let times = ChunkTimes {
+        op: op(1, 0),
+        first: Duration::from_micros(77),
+        chunks: 3,
+        gaps: [5, 900].map(Duration::from_micros).to_vec(),
+    };
+    let beside = [Event::Lagged(lag), Event::Streamed(times.clone())];
+    written(folder.path(), small_run().into_iter().chain(beside));
     let reader = LedgerReader::open(folder.path()).unwrap();
     assert_eq!(reader.manifest().unwrap(), manifest());
     assert_eq!(reader.users().unwrap(), 2);
     assert_eq!(reader.scans().unwrap(), [scan(1)]);
     assert_eq!(reader.samples().unwrap(), [sample(1)]);
     assert_eq!(reader.lags().unwrap(), [lag]);
+    let mut read = Vec::new();
+    reader.chunk_times(&mut |times| read.push(times)).unwrap();
+    assert_eq!(read, [times]);
     let counts = reader.op_counts().unwrap();
     assert_eq!(counts.get(&(OpKind::Chat, Some(Outcome::Ok))), Some(&5));
     assert_eq!(counts.get(&(OpKind::Chat, None)), Some(&1));

@@ -6,7 +6,7 @@ use super::text::{count, count_of, duration_ms, duration_us, glued, percent_up};
 use std::collections::BTreeSet;
 
 use crate::model::{InconclusiveReason, OpKind, Standing, Trait};
-use crate::report::{Accepted, Logs, Report, not_tried};
+use crate::report::{Accepted, Logs, Report, Streams, not_tried};
 
 /// A label of at most ten letters, and what it says.
 pub(super) type Field = (&'static str, String);
@@ -185,6 +185,7 @@ fn logs(logs: &Logs) -> String {
 /// What was accepted, how the generator did, what is left, and where everything lies.
 pub(super) fn rest(report: &Report) -> Vec<Field> {
     let mut fields = Vec::new();
+    fields.extend(report.streams.map(|streams| ("chunks", chunks(&streams))));
     if report.accepted.is_empty() {
         fields.push((
             "accepted",
@@ -224,6 +225,24 @@ fn uploads_unseen(report: &Report) -> u64 {
     let is_unseen = is_kept && reasons.contains(&InconclusiveReason::NoReadBack);
     let uploads = report.ops.get(&OpKind::Upload).filter(|_| is_unseen);
     uploads.map_or(0, |uploads| uploads.ok)
+}
+
+/// When the first chunk came, and how evenly the others did.
+fn chunks(streams: &Streams) -> String {
+    let (first, gap) = (&streams.first_chunk_us, &streams.chunk_gap_us);
+    let between = match gap.samples {
+        0 => String::new(),
+        _ => format!(
+            "; gap p95 {}, longest {}",
+            duration_us(gap.p95),
+            duration_us(gap.max)
+        ),
+    };
+    format!(
+        "first p50 {}, p95 {}{between}",
+        duration_us(first.p50),
+        duration_us(first.p95)
+    )
 }
 
 /// What became of one entry of `[[accept]]`. One that accepts nothing any more is said to.

@@ -174,7 +174,7 @@ fn paint(verdict: Verdict, text: &str) -> String {
 mod tests {
     use super::*;
     use crate::model::{OpKind, Trait};
-    use crate::report::{OpCounts, sample};
+    use crate::report::{OpCounts, Quantiles, Streams, sample};
 
     fn render_plain(report: &Report) -> String {
         render(report, &Style::plain())
@@ -289,6 +289,35 @@ mod tests {
         ] {
             assert!(text.contains(line), "{line}{text}");
         }
+    }
+
+    #[test]
+    fn how_chunks_came_is_one_line() {
+        let mut report = sample::passed();
+        assert!(!render_plain(&report).contains("  chunks "));
+        let quantiles = |p50: u64, samples| Quantiles {
+            p50,
+            p95: 3 * p50,
+            max: 9 * p50,
+            samples,
+            ..Quantiles::default()
+        };
+        let first_chunk_us = quantiles(20_000, 7);
+        let mut line = |gaps| {
+            report.streams = Some(Streams {
+                first_chunk_us,
+                chunk_gap_us: gaps,
+            });
+            let text = render_plain(&report);
+            let line = text.lines().find(|line| line.starts_with("  chunks "));
+            line.unwrap().to_owned()
+        };
+        assert_eq!(
+            line(quantiles(1_500, 9)),
+            "  chunks     first p50 20 ms, p95 60 ms; gap p95 4.5 ms, longest 14 ms"
+        );
+        let alone = "  chunks     first p50 20 ms, p95 60 ms";
+        assert_eq!(line(Quantiles::default()), alone);
     }
 
     #[test]
