@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use serde::Deserialize;
+use serde_json::Value;
 use serde_json::error::Category;
 
 use super::pulse::Sign;
@@ -10,6 +11,7 @@ use crate::canary;
 use crate::model::limits::{DETAIL_CHARS_MAX, EXCERPT_CHARS_AROUND};
 use crate::model::{CanaryId, Echo, Exactness, Outcome, Promise, SeenCanary};
 use crate::plan::Question;
+use crate::scenario::{Answers, Pointer};
 use crate::wire::{Exchange, Fault};
 
 /// A longer session id is not used: it would be repeated in every request of the session.
@@ -17,6 +19,11 @@ const SESSION_ID_BYTES_MAX: usize = 256;
 
 /// What the status of a turn says that is not kept, in a success.
 const KEPT_DENIALS: [&str; 3] = ["error", "failed", "failure"];
+
+/// Where Engram's answer has the reply.
+const CONTENT: &str = "/content";
+/// Where it has the session's id.
+const SESSION_ID: &str = "/session_id";
 
 /// Characters of a text that are looked at before it is cut to a detail: a credential in what is
 /// kept must be whole to be known.
@@ -64,6 +71,8 @@ pub(super) struct Reader<'a> {
     pub(super) own: CanaryId,
     /// How answers begin when the agent has failed.
     pub(super) apologies: &'a [String],
+    /// Where they say what.
+    pub(super) answers: &'a Answers,
 }
 
 #[derive(Deserialize)]
@@ -137,9 +146,9 @@ impl Reader<'_> {
             Ok(body) => body,
             Err(failed) => return self.with_bleed_of(failed, exchange),
         };
-        let answer: ChatAnswer<'_> = match serde_json::from_slice(body) {
+        let answer = match self.chat_answer(body) {
             Ok(answer) => answer,
-            Err(error) => return self.with_bleed_of(not_promised(&error, body), exchange),
+            Err(failed) => return self.with_bleed_of(failed, exchange),
         };
         let seen = self.look(&answer.content);
         let apology = self.apology(&answer.content);
@@ -161,6 +170,30 @@ impl Reader<'_> {
             detail: apology.then(|| short(&answer.content)),
             bleed: seen.bleed.into_iter().collect(),
         }
+    }
+
+    /// What the answer to a chat turn says, and the session that it names.
+    fn chat_answer<'b>(&self, body: &'b [u8]) -> Result<ChatAnswer<'b>, Judged> {
+        let not_promised = |error| not_promised(&error, body);
+        if *self.answers == Answers::default() {
+            return serde_json::from_slice(body).map_err(not_promised);
+        }
+        let document: Value = serde_json::from_slice(body).map_err(not_promised)?;
+        let (text, session) = (&self.answers.text, &self.answers.session);
+        let at = |pointer: &Option<Pointer>, usual: &str| match pointer {
+            Some(pointer) => pointer.text(&document).map(str::to_owned),
+            None => document.pointer(usual)?.as_str().map(str::to_owned),
+        };
+        let Some(content) = at(text, CONTENT) else {
+            let place = text.as_ref().map_or(CONTENT.to_owned(), Pointer::to_string);
+            let begin = String::from_utf8_lossy(body.get(..DETAIL_CHARS_READ).unwrap_or(body));
+            let detail = format!("not the promised JSON (no text at {place}): {begin}");
+            return Err(Judged::failed(Outcome::SoftFail, detail));
+        };
+        Ok(ChatAnswer {
+            content: content.into(),
+            session_id: at(session, SESSION_ID),
+        })
     }
 
     /// Judges the answer to a question, in which the canary of any turn of this user is right.

@@ -377,6 +377,8 @@ fn scenario() -> Scenario {
             },
             auth: AuthKind::Dev,
             socket_token: crate::scenario::TokenPlace::Header,
+            bodies: crate::scenario::Bodies::default(),
+            answers: crate::scenario::Answers::default(),
             expected_owner: PerChannel {
                 chat: owner.clone(),
                 upload: owner.clone(),

@@ -34,6 +34,8 @@ fn target() -> Target {
         },
         auth: AuthKind::Dev,
         socket_token: crate::scenario::TokenPlace::Header,
+        bodies: crate::scenario::Bodies::default(),
+        answers: crate::scenario::Answers::default(),
         expected_owner: PerChannel {
             chat: owner.clone(),
             upload: owner.clone(),

@@ -52,6 +52,8 @@ pub(crate) fn scenario() -> Scenario {
             },
             auth: AuthKind::Dev,
             socket_token: crate::scenario::TokenPlace::Header,
+            bodies: crate::scenario::Bodies::default(),
+            answers: crate::scenario::Answers::default(),
             expected_owner: PerChannel {
                 chat: template(),
                 upload: template(),

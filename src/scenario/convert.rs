@@ -6,16 +6,17 @@ use std::time::Duration;
 use super::auth::{AuthSettings, OwnerForm};
 use super::error::{BadValue, Problem, nearest, quoted};
 use super::file::{
-    RawCaps, RawFile, RawGroup, RawLogs, RawMemory, RawOwners, RawTarget, RawTaskLines,
+    RawAnswers, RawBodies, RawCaps, RawFile, RawGroup, RawLogs, RawMemory, RawOwners, RawTarget,
+    RawTaskLines,
 };
 use super::overrides::Given;
 use super::read::Reader;
 use super::text::{ExecutorName, ExecutorText, Starts};
 use super::value::Leaf;
 use super::{
-    Caps, Connections, Executor, Group, Memory, OwnerTemplate, Paths, Pause, PerChannel, Scenario,
-    SessionSpec, Settle, Store, Target, Timeouts, VoiceSpec, default_memory_path,
-    default_session_path,
+    Answers, Bodies, Caps, Connections, Executor, Group, Memory, OwnerTemplate, Paths, Pause,
+    PerChannel, Scenario, SessionSpec, Settle, Store, Target, Timeouts, VoiceSpec,
+    default_memory_path, default_session_path,
 };
 use crate::logs::{PatternTexts, StepTexts};
 use crate::model::GroupIx;
@@ -177,6 +178,8 @@ impl Reader<'_> {
                 memory: self.take(&path("memory"), &paths.memory, default_memory_path()),
                 session: self.take(&path("session"), &paths.session, default_session_path()),
             },
+            bodies: self.bodies(&raw.bodies),
+            answers: self.answers(&raw.answers),
             auth: auth.kind,
             socket_token: auth.socket,
             expected_owner: PerChannel {
@@ -201,6 +204,23 @@ impl Reader<'_> {
                 trigger_words,
             ),
             apologies: self.take(&["target", "apologies"], &raw.apologies, apologies),
+        }
+    }
+
+    fn bodies(&mut self, raw: &RawBodies) -> Bodies {
+        let at = |key| ["target", "bodies", key];
+        Bodies {
+            chat: self.opt(&at("chat"), &raw.chat),
+            turn: self.opt(&at("turn"), &raw.turn),
+            stream: self.opt(&at("stream"), &raw.stream),
+        }
+    }
+
+    fn answers(&mut self, raw: &RawAnswers) -> Answers {
+        let at = |key| ["target", "answers", key];
+        Answers {
+            text: self.opt(&at("text"), &raw.text),
+            session: self.opt(&at("session"), &raw.session),
         }
     }
 

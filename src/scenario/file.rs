@@ -9,10 +9,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::text::{
-    AlgorithmText, Auth, AuthText, BaseUrl, BleedText, ChannelText, CheckText, Claim, DayText,
-    DialectText, EndpointText, ExecutorText, FileNames, IdsText, KindText, Line, LineTemplates,
-    Name, OwnerText, Path, PlaceText, Pool, Routes, SecondText, SecretText, SessionPath,
-    StartsText, StoreUrl, Template, Texts, TriggerWords,
+    AlgorithmText, Auth, AuthText, BaseUrl, BleedText, BodyText, ChannelText, CheckText, Claim,
+    DayText, DialectText, EndpointText, ExecutorText, FileNames, IdsText, KindText, Line,
+    LineTemplates, Name, OwnerText, Path, PlaceText, PointerText, Pool, Routes, SecondText,
+    SecretText, SessionPath, StartsText, StoreUrl, Template, Texts, TriggerWords,
 };
 use super::value::{Counts, Field, Flag, Int, Pauses, Rate, Speed, Time};
 use crate::model::limits::{PLANNED_USERS_MAX, SESSIONS_MAX};
@@ -168,6 +168,11 @@ pub(super) struct RawTarget {
     pub(super) apologies: Field<Texts>,
     /// Paths below the base URL.
     pub(super) paths: RawPaths,
+    /// What requests say, for backends that name things otherwise than Engram: JSON in whose
+    /// values `{text}`, `{session}`, `{agent}` and `{user}` stand for what is sent.
+    pub(super) bodies: RawBodies,
+    /// Where the answer to a chat turn says what: JSON pointers (RFC 6901).
+    pub(super) answers: RawAnswers,
     /// The owner that the store should name, for each channel: text with one `{user}`, which
     /// stands for the user's name at the target, or one `{oid}`, which stands for the owner that
     /// the user's credential names.
@@ -240,6 +245,29 @@ pub(super) struct RawPaths {
     /// Sessions that are deleted (`DELETE`); `{session}` stands for the session id.
     /// Default "/api/v1/chat/session/{session}".
     pub(super) session: Field<SessionPath>,
+}
+
+/// What requests say. What is left out is what Engram takes.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RawBodies {
+    /// A chat turn, such as '{"message": "{text}", "thread": "{session}"}'. A value that is nothing
+    /// but `{session}` is null while the server has not named it.
+    pub(super) chat: Field<BodyText>,
+    /// A turn to keep.
+    pub(super) turn: Field<BodyText>,
+    /// A message on the chat socket.
+    pub(super) stream: Field<BodyText>,
+}
+
+/// Where the answer to a chat turn says what.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RawAnswers {
+    /// The reply, such as "/data/reply"; Engram has it in `/content`.
+    pub(super) text: Field<PointerText>,
+    /// The session's id, which an answer may lack; Engram has it in `/session_id`.
+    pub(super) session: Field<PointerText>,
 }
 
 /// The owner that the store should name, for each channel.

@@ -25,6 +25,7 @@ mod pool;
 mod read;
 mod schema;
 mod sessions;
+mod template;
 mod text;
 #[cfg(test)]
 mod tests;
@@ -44,6 +45,7 @@ pub use overrides::Overrides;
 pub use pool::{PoolText, fits_dev_token, pool_file};
 pub use read::{decode, parse, parse_auth, parse_with};
 pub use schema::json_schema;
+pub use template::{Answers, Bodies, BodyTemplate, Pointer, Slots};
 pub use text::{read_auth, read_store, read_url};
 pub use value::read_duration;
 
@@ -122,8 +124,14 @@ impl Disturbances {
 pub struct Target {
     /// Base URL (`http` or `https`), or `None` for the embedded lab.
     pub url: Option<Url>,
-    /// Paths below the base URL. `voice` holds `{session}`.
+    /// Paths below the base URL. `voice` and `stream` hold `{session}`.
     pub paths: Paths,
+    /// What requests say, where it is not what Engram takes.
+    #[serde(default)]
+    pub bodies: Bodies,
+    /// Where answers say it, where it is not as in Engram's.
+    #[serde(default)]
+    pub answers: Answers,
     /// How requests prove who sends them.
     pub auth: AuthKind,
     /// Where the credential stands when a WebSocket is opened.

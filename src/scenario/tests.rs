@@ -570,6 +570,52 @@ fn what_is_left_out_has_its_default() {
     );
 }
 
+/// A target with other names, as the documents show it.
+#[test]
+fn the_documented_names_of_another_target_are_read() {
+    let document = include_str!("../../docs/TARGETS.md");
+    let example = document.split("```toml\n").nth(1).unwrap();
+    let example = example.split("```").next().unwrap();
+    let scenario = parse("x", &format!("{GOOD}{example}"), "x.toml").unwrap();
+    let target = scenario.target;
+    assert_eq!(target.paths.chat, "/v2/assistant/messages");
+    assert!(target.bodies.chat.is_some() && target.bodies.turn.is_some());
+    assert_eq!(target.bodies.stream, None);
+    assert!(target.answers.text.is_some() && target.answers.session.is_some());
+}
+
+#[test]
+fn wrong_bodies_and_answers_are_told_where_they_stand() {
+    let target = |section: &str, line: &str| {
+        let text = format!("{GOOD}[target.{section}]\n{line}\n");
+        parse("x", &text, "x.toml").unwrap_err().to_string()
+    };
+    for (section, line, phrases) in [
+        (
+            "bodies",
+            "chat = '{\"a\": \"{txt}\"}'",
+            ["there is no {txt}", "did you mean {text}?"],
+        ),
+        (
+            "bodies",
+            "turn = '{\"a\": 1}'",
+            ["it has no {text}", "target.bodies.turn"],
+        ),
+        ("bodies", "stream = 'text'", ["not JSON", "{session}"]),
+        ("bodies", "upload = '{}'", ["upload", "chat"]),
+        (
+            "answers",
+            "text = \"data.reply\"",
+            ["begins with `/`", "write \"/data/reply\""],
+        ),
+    ] {
+        let error = target(section, line);
+        for phrase in phrases {
+            assert!(error.contains(phrase), "{phrase} is not in {error}");
+        }
+    }
+}
+
 /// Writes each default that the schema's descriptions name into the good file, in every section
 /// that has the key: nothing may change.
 #[test]

@@ -10,8 +10,8 @@ use url::Url;
 use super::error::{BadValue, nearest, quoted};
 use super::value::Leaf;
 use super::{
-    AcceptedOwner, AuthKind, Day, FileName, SecondUser, SecretRef, SessionIds, Signing, Store,
-    TokenPlace, accept, auth, pool, trespass,
+    AcceptedOwner, AuthKind, BodyTemplate, Day, FileName, Pointer, SecondUser, SecretRef,
+    SessionIds, Signing, Store, TokenPlace, accept, auth, pool, template, trespass,
 };
 use crate::logs::Pattern;
 use crate::model::{BleedKind, Code, OpKind, Route, StoreDialect};
@@ -207,6 +207,14 @@ text_leaf!(
     SessionPath -> String, |text| read_path(text, 1),
     {"type": "string", "pattern": r"^/.*\{session\}"});
 
+text_leaf!(
+    /// The body of a request: JSON with places to fill.
+    BodyText -> BodyTemplate, template::read_body,
+    {"type": "string", "contentMediaType": "application/json", "pattern": r"\{text\}"});
+text_leaf!(
+    /// A JSON pointer.
+    PointerText -> Pointer, template::read_pointer,
+    {"type": "string", "pattern": "^(/([^~/]|~[01])*)+$"});
 text_leaf!(
     /// An anomaly that can be accepted.
     CheckText -> Code, accept::read_check, {"type": "string", "minLength": 1});

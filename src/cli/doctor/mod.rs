@@ -41,7 +41,7 @@ pub(super) async fn run(cli: &Cli, args: &DoctorArgs) -> Result<Exit, Failure> {
     let asked = settings::resolve(&run_args).map_err(Failure::usage)?;
     let mut sheet = Sheet::default();
     machine::look(&mut sheet, &cli.reports, asked.users);
-    let reached = examine(cli, args, &run_args, asked, &mut sheet).await?;
+    let reached = Box::pin(examine(cli, args, &run_args, asked, &mut sheet)).await?;
     let exit = match (reached, sheet.fails()) {
         (false, _) => Exit::Preflight,
         (true, true) => Exit::Fail,

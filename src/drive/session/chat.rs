@@ -8,7 +8,7 @@ use super::Context;
 use crate::canary;
 use crate::model::RunId;
 use crate::plan::{ChatTurn, Question, Step};
-use crate::scenario::{SessionIds, SessionSpec};
+use crate::scenario::{BodyTemplate, SessionIds, SessionSpec, Slots};
 use crate::wire::OutBody;
 
 /// A turn to keep.
@@ -18,6 +18,15 @@ struct KeepRequest<'a> {
     agent_id: &'a str,
     role: &'static str,
     content: &'a str,
+}
+
+/// A message on the chat socket.
+#[derive(Serialize)]
+struct StreamMessage<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    content: &'a str,
+    agent_id: &'a str,
 }
 
 #[derive(Serialize)]
@@ -82,16 +91,18 @@ pub(super) fn turn(
     turn: &ChatTurn,
     session_id: Option<&str>,
 ) -> Request<OutBody> {
-    request(context, &text(context, step, turn), &turn.agent, session_id)
+    let told = text(context, step, turn);
+    request(context, step, [&told, &turn.agent], session_id)
 }
 
 /// The request of a question: it has no canary, and the same words for everybody.
 pub(super) fn question(
     context: &Context<'_>,
+    step: &Step,
     question: &Question,
     session_id: Option<&str>,
 ) -> Request<OutBody> {
-    request(context, &question.text, &question.agent, session_id)
+    request(context, step, [&question.text, &question.agent], session_id)
 }
 
 /// The request that has a turn kept.
@@ -102,12 +113,22 @@ pub(super) fn keep(
     session_id: &str,
 ) -> Request<OutBody> {
     let told = text(context, step, turn);
-    let body = serde_json::to_vec(&KeepRequest {
-        session_id,
-        agent_id: &turn.agent,
-        role: "user",
-        content: &told,
-    });
+    let template = context.engine.target().bodies.turn.as_ref();
+    let body = match template {
+        Some(template) => filled(
+            context,
+            step,
+            template,
+            [&told, &turn.agent],
+            Some(session_id),
+        ),
+        None => serde_json::to_vec(&KeepRequest {
+            session_id,
+            agent_id: &turn.agent,
+            role: "user",
+            content: &told,
+        }),
+    };
     post(context.engine.routes.turn.clone(), body)
 }
 
@@ -117,18 +138,58 @@ pub(super) fn text(context: &Context<'_>, step: &Step, turn: &ChatTurn) -> Strin
     turn.text(&canary::plant(context.turn_canary(step), trigger_words))
 }
 
+/// A message on the chat socket.
+pub(super) fn message(
+    context: &Context<'_>,
+    step: &Step,
+    turn: &ChatTurn,
+) -> serde_json::Result<Vec<u8>> {
+    let told = text(context, step, turn);
+    match &context.engine.target().bodies.stream {
+        Some(template) => {
+            let session = Some(context.session_name.as_str());
+            filled(context, step, template, [&told, &turn.agent], session)
+        }
+        None => serde_json::to_vec(&StreamMessage {
+            kind: "message",
+            content: &told,
+            agent_id: &turn.agent,
+        }),
+    }
+}
+
 fn request(
     context: &Context<'_>,
-    text: &str,
-    agent_id: &str,
+    step: &Step,
+    [text, agent_id]: [&str; 2],
     session_id: Option<&str>,
 ) -> Request<OutBody> {
-    let body = serde_json::to_vec(&ChatRequest {
-        content: text,
-        agent_id,
-        session_id,
-    });
+    let body = match &context.engine.target().bodies.chat {
+        Some(template) => filled(context, step, template, [text, agent_id], session_id),
+        None => serde_json::to_vec(&ChatRequest {
+            content: text,
+            agent_id,
+            session_id,
+        }),
+    };
     post(context.engine.routes.chat.clone(), body)
+}
+
+/// The body that the scenario says, with everything in its place.
+fn filled(
+    context: &Context<'_>,
+    step: &Step,
+    template: &BodyTemplate,
+    [text, agent]: [&str; 2],
+    session: Option<&str>,
+) -> serde_json::Result<Vec<u8>> {
+    let user = context.engine.user_name(step.user);
+    serde_json::to_vec(&template.fill(Slots {
+        text,
+        session,
+        agent,
+        user: &user,
+    }))
 }
 
 fn post(uri: Uri, body: serde_json::Result<Vec<u8>>) -> Request<OutBody> {

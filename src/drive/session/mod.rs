@@ -253,6 +253,7 @@ impl Context<'_> {
         Reader {
             own: self.turn_canary(step),
             apologies: &self.engine.target().apologies,
+            answers: &self.engine.target().answers,
         }
     }
 

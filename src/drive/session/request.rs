@@ -231,7 +231,7 @@ fn request(
             chat::keep(context, step, turn, session_id.unwrap_or_default())
         }
         Action::Chat(turn) => chat::turn(context, step, turn, session_id),
-        Action::Ask(question) => chat::question(context, question, session_id),
+        Action::Ask(question) => chat::question(context, step, question, session_id),
         Action::Upload(document) => upload::request(context, step, document, request_id),
         Action::Trespass(trespass) => trespass::request(context, step, trespass, session_id)?,
         Action::Voice(_) => return None,

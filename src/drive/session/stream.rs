@@ -149,7 +149,9 @@ async fn take_turn(
         | None => (limit, Fault::Timeout(limit)),
     };
     let wake = Instant::from_std(clock.instant(clock.now() + limit));
-    let message = message(&chat::text(context, step, turn), &turn.agent);
+    // Strings always have a JSON form, which is text; an empty message would be seen.
+    let message = chat::message(context, step, turn).unwrap_or_default();
+    let message = Text::from(String::from_utf8(message).unwrap_or_default());
     let conversation = converse(context, &reader, socket, message, hearing);
     let end = timeout_at(wake, conversation).await.unwrap_or(Err(fault));
     let sent = socket.tap().sent();
@@ -197,13 +199,4 @@ async fn converse(
 fn gave_up(after: Duration) -> Fault {
     let after_ms = after.as_millis();
     Fault::GivenUp(format!("the client hung up after {after_ms} ms"))
-}
-
-fn message(content: &str, agent_id: &str) -> Text {
-    let message = serde_json::json!({
-        "type": "message",
-        "content": content,
-        "agent_id": agent_id,
-    });
-    Text::from(message.to_string())
 }

@@ -96,6 +96,103 @@ async fn interleaved_sessions_are_told_from_begin_to_end() {
     begun_before_ended(&driven.events);
 }
 
+/// A target with other names for everything: what it was sent, and what each turn came to.
+#[tokio::test]
+async fn a_target_with_other_names_is_spoken_to_as_the_scenario_says() {
+    let bodies = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&bodies);
+    let fake = Fake::start(move |request| {
+        let body: Value = serde_json::from_slice(&request.body).unwrap();
+        let text = body["input"]["message"].as_str().unwrap().to_owned();
+        let found = canary::find(&canary::normalise(&text));
+        let word = canary::plant(found[0].id, &[]);
+        let turn = log.lock().unwrap().len();
+        log.lock().unwrap().push(body);
+        let reply = json!({"reply": format!("The word is {word}."), "thread_id": "t-1"});
+        match turn {
+            2 => fake::json(json!({"content": "in another place"}).to_string()),
+            _ => fake::json(json!({ "data": reply }).to_string()),
+        }
+    })
+    .await;
+    let names = r#"
+[target.paths]
+chat = "/v2/messages"
+[target.bodies]
+chat = '{"input": {"message": "{text}", "thread": "{session}"}, "by": "{user} to {agent}"}'
+[target.answers]
+text = "/data/reply"
+session = "/data/thread_id"
+"#;
+    let scenario = ONE
+        .replace("turns = 1", "turns = 3\nsession_ids = \"server\"")
+        .replace("400ms", "10s");
+    let driven = run(&fake.url, &format!("{scenario}{names}")).await;
+    let mut completions: Vec<_> = driven.completions().into_values().collect();
+    completions.sort_by_key(|completion| completion.op);
+    let told: Vec<_> = completions
+        .iter()
+        .map(|c| (c.outcome, c.echo, c.server_session.as_deref()))
+        .collect();
+    let expect = [
+        (Outcome::Ok, Echo::Own, Some("t-1")),
+        (Outcome::Ok, Echo::Own, None),
+        (Outcome::SoftFail, Echo::None, None),
+    ];
+    assert_eq!(told, expect);
+    let detail = completions[2].detail.as_deref().unwrap();
+    assert!(detail.contains("no text at /data/reply"), "{detail}");
+    let bodies = bodies.lock().unwrap();
+    assert_eq!(bodies[0]["input"]["thread"], Value::Null);
+    assert_eq!(bodies[1]["input"]["thread"], "t-1");
+    let name = RUN.user_name(driven.invocations()[0].user);
+    assert_eq!(bodies[0]["by"], format!("{name} to elena"));
+}
+
+/// A turn to keep: what is sent, and what each answer comes to.
+#[tokio::test]
+async fn a_turn_to_keep_promises_the_users_message() {
+    let turn = ONE.replace("kind = \"chat\"", "kind = \"turn\"");
+    for (status, answer, outcome) in [
+        (200, r#"{"status": "success"}"#, Outcome::Ok),
+        (200, r#"{"status": "error"}"#, Outcome::SoftFail),
+        (200, r#"{"success": false}"#, Outcome::SoftFail),
+        (200, "OK", Outcome::Unknown),
+        (500, r#"{"detail": "no"}"#, Outcome::Refused),
+    ] {
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let log = Arc::clone(&requests);
+        let fake = Fake::start(move |request| {
+            log.lock().unwrap().push(request.clone());
+            Reply::Answer(status, "application/json", answer.to_owned())
+        })
+        .await;
+        let driven = run(&fake.url, &turn).await;
+        let completion = driven.only();
+        assert_eq!(completion.outcome, outcome, "{answer}");
+        assert_eq!(completion.echo, Echo::NotExpected, "{answer}");
+        let promised = Promise {
+            user_message: outcome == Outcome::Ok,
+            ..Promise::NONE
+        };
+        assert_eq!(completion.promise, promised, "{answer}");
+        let request = &requests.lock().unwrap()[0];
+        assert_eq!(
+            request.line,
+            "POST /api/v1/voice/conversation/turn HTTP/1.1"
+        );
+        let body: Value = serde_json::from_slice(&request.body).unwrap();
+        let invocation = &driven.invocations()[0];
+        let session = RUN.session_name(invocation.user, invocation.op.session);
+        assert_eq!(body["session_id"], session);
+        assert_eq!(
+            (&body["role"], &body["agent_id"]),
+            (&json!("user"), &json!("elena"))
+        );
+        canary_of(request);
+    }
+}
+
 fn begun_before_ended(events: &[Event]) {
     let mut begun = Vec::new();
     for event in events {
