@@ -150,6 +150,15 @@ mod tests {
     }
 
     #[test]
+    fn the_views_spell_out_the_kinds_of_operations() {
+        let views = include_str!("schema.sql");
+        for kind in OpKind::ALL {
+            let spelt = format!("WHEN {} THEN '{kind}'", op_kind(kind));
+            assert!(views.contains(&spelt), "{spelt}");
+        }
+    }
+
+    #[test]
     fn bytes_that_are_no_canaries_are_refused() {
         assert_eq!(unpack(&[]), Some(Vec::new()));
         assert_eq!(unpack(&[0; PACKED_BYTES - 1]), None);

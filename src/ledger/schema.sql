@@ -162,7 +162,8 @@ CREATE TABLE affected (
 CREATE VIEW v_ops AS
 SELECT
     op_id, user_ix, session_ix, seq,
-    CASE kind WHEN 0 THEN 'chat' WHEN 1 THEN 'upload' WHEN 2 THEN 'voice' END AS kind,
+    CASE kind WHEN 0 THEN 'chat' WHEN 1 THEN 'upload' WHEN 2 THEN 'voice'
+        WHEN 3 THEN 'stream' WHEN 4 THEN 'turn' END AS kind,
     CASE outcome WHEN 0 THEN 'ok' WHEN 1 THEN 'soft_fail' WHEN 2 THEN 'refused'
         WHEN 3 THEN 'unsent' WHEN 4 THEN 'unknown' ELSE 'open' END AS outcome,
     status,

@@ -7,6 +7,7 @@
 
 mod architecture;
 mod bad_input;
+mod channels;
 mod check;
 mod clean;
 mod clean_up;

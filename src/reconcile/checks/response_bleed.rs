@@ -32,7 +32,7 @@ impl Check for ResponseBleed {
          far as the operations of both tell, and what that rests on. Transport: the answer to the \
          sender's operation, which the sender never had. Retrieval: looked up, for the sender had \
          the own answer, and this one quotes it beside the asking user's word, or held it before \
-         it was an answer to the same words, or it is a document's. Cached: shown to three or more \
+         it was an answer to the same words, or no answer ever holds it. Cached: shown to three or more \
          users who asked in the same words, and to none before its sender was answered so. \
          Streamed: on a socket beside the own answer. Untold: none of these. Retrieval over one \
          channel can be accepted, where a memory is meant to be shared; no other kind can."
