@@ -126,7 +126,19 @@ impl Cost {
 impl Step {
     /// Calls of a language model that it costs the target.
     pub fn model_calls(&self, kind: OpKind) -> u64 {
-        let sent = match self.disturbance {
+        let is_turn = match &self.action {
+            Action::Trespass(trespass) => trespass.turn.is_some(),
+            Action::Chat(_) | Action::Ask(_) | Action::Upload(_) | Action::Voice(_) => true,
+        };
+        if is_turn {
+            self.times_sent() * calls_of_turn(kind)
+        } else {
+            0
+        }
+    }
+
+    fn times_sent(&self) -> u64 {
+        match self.disturbance {
             Some(Disturbance::SubmitTwice) => 2,
             Some(
                 Disturbance::Cancel { .. }
@@ -135,15 +147,6 @@ impl Step {
                 | Disturbance::ReadSlowly { .. },
             )
             | None => 1,
-        };
-        let is_turn = match &self.action {
-            Action::Trespass(trespass) => trespass.turn.is_some(),
-            Action::Chat(_) | Action::Ask(_) | Action::Upload(_) | Action::Voice(_) => true,
-        };
-        if is_turn {
-            sent * calls_of_turn(kind)
-        } else {
-            0
         }
     }
 }
@@ -193,12 +196,17 @@ impl Plan {
             | SessionSpec::Turn(_) => ops.times(calls_of_turn(kind), calls_of_turn(kind)),
         };
         let model_calls = turns.plus(self.twice_sent(turns));
-        let keeps_sessions = u64::from(calls_of_turn(kind) > 0);
+        let keeps_sessions = u64::from(kind != OpKind::Upload);
+        let messages = if kind == OpKind::Turn {
+            ops.plus(self.twice_sent(ops))
+        } else {
+            model_calls.times(2, 2)
+        };
         Cost {
             ops: BTreeMap::from([(kind, ops)]),
             model_calls,
             sessions: sessions.times(keeps_sessions, keeps_sessions),
-            messages: model_calls.times(2, 2),
+            messages,
             facts: facts(&group.session, ops),
             load,
             arriving_per_hour: arriving_per_hour(group, *counts.start()),
@@ -236,11 +244,16 @@ fn script_cost(script: &Script) -> Cost {
     let calls: u64 = calls.sum();
     let items: u64 = script.steps.iter().map(|s| u64::from(s.item_count)).sum();
     let uploads = script.kind == OpKind::Upload;
+    let messages = if script.kind == OpKind::Turn {
+        script.steps.iter().map(Step::times_sent).sum()
+    } else {
+        calls.saturating_mul(2)
+    };
     Cost {
         ops: BTreeMap::from([(script.kind, Amount::exactly(count(script.steps.len())))]),
         model_calls: Amount::exactly(calls),
         sessions: Amount::exactly(u64::from(!uploads)),
-        messages: Amount::exactly(calls.saturating_mul(2)),
+        messages: Amount::exactly(messages),
         facts: Amount {
             least: 0,
             most: Some(if uploads { items } else { 0 }),
@@ -364,7 +377,7 @@ fn sum(a: Option<u64>, b: Option<u64>) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Seed;
+    use crate::model::{GroupIx, Seed};
     use crate::scenario;
 
     fn plan(text: &str) -> Plan {
@@ -400,6 +413,26 @@ mod tests {
     }
 
     #[test]
+    fn a_turn_to_keep_leaves_one_message_and_asks_no_model() {
+        let text = COUNTED.replace("kind = \"chat\"", "kind = \"turn\"");
+        let twice = format!("{text}[disturbances]\ndouble_submit_rate = 0.5\n");
+        let cost = plan(&text).cost();
+        assert_eq!(cost.ops[&OpKind::Turn], Amount::exactly(24));
+        assert_eq!(cost.model_calls, Amount::NONE);
+        assert_eq!(cost.messages, Amount::exactly(24));
+        assert_eq!(cost.sessions, Amount::exactly(6));
+        let most = plan(&twice).cost().messages.most;
+        let plan = plan(&twice);
+        let sessions = (0..6).filter_map(|n| plan.closed_session(GroupIx(1), n % 3, n / 3));
+        let sessions: Vec<SessionIx> = sessions.collect();
+        let sampled = plan.cost_of(&sessions, Duration::ZERO).messages;
+        assert!(
+            sampled.least > 24 && sampled.most <= most,
+            "{sampled} {most:?}"
+        );
+    }
+
+    #[test]
     fn what_goes_on_until_the_time_is_up_is_bounded_by_its_think_time() {
         let text = |think: &str| {
             format!(
@@ -432,8 +465,7 @@ mod tests {
         let text = format!("{COUNTED}[disturbances]\ndouble_submit_rate = 0.5\n");
         let plan = plan(&text);
         let Amount { least, most } = plan.cost().model_calls;
-        let scripts =
-            (0..6).filter_map(|n| plan.closed_session(crate::model::GroupIx(1), n % 3, n / 3));
+        let scripts = (0..6).filter_map(|n| plan.closed_session(GroupIx(1), n % 3, n / 3));
         let sessions: Vec<SessionIx> = scripts.collect();
         let sampled = plan.cost_of(&sessions, Duration::ZERO);
         let exact = sampled.model_calls.least;
