@@ -163,6 +163,7 @@ fn each_store_is_told_with_what_it_cannot_show_and_what_to_do() {
             ("owner chat", talk),
             ("owner voice", talk),
             ("owner upload", upload),
+            ("second path", if talk == "ok" { "ok" } else { "skipped" }),
             ("clean-up", clean_up),
         ] {
             assert_eq!(state(&report, check), expect, "{check}\n{told}");

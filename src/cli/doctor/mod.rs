@@ -9,6 +9,7 @@ mod machine;
 mod owners;
 mod probe;
 mod scenario;
+mod second;
 mod sheet;
 
 use anyhow::Context as _;
@@ -112,8 +113,9 @@ async fn examine(
     if has_credential {
         doors(sheet, &prepared).await;
         let report = operate(sheet, &prepared, run_args, &signals).await?;
-        if prepared.store.is_some() && report.is_some() {
+        if let (Some(_), Some(report)) = (&prepared.store, &report) {
             probe::retrieval(sheet, &prepared).await;
+            second::look(sheet, &prepared, report).await?;
         }
     }
     if let Some(lab) = lab {

@@ -210,14 +210,36 @@ fn first_session(prepared: &Prepared, group: GroupIx) -> Option<crate::model::Se
 
 /// The status of a search by the second user, and its text.
 async fn search(prepared: &Prepared, word: &str) -> Option<(u16, String)> {
-    let scenario = prepared.plan.scenario();
-    let name = scenario.user_name(prepared.run, UserIx(1));
-    let credential = prepared.tokens.token(&name, 0).await.ok()?;
-    let mut request = client()
+    let request = client()
         .ok()?
         .post(below(prepared.target(), SEARCH_PATH))
         .json(&json!({"query": word, "limit": 10}));
-    if let Some(credential) = credential {
+    send(prepared, UserIx(1), request).await
+}
+
+/// The status of what one user is given at a path with its query, and its text.
+pub(super) async fn get(
+    prepared: &Prepared,
+    user: UserIx,
+    path_and_query: &str,
+) -> Option<(u16, String)> {
+    let (path, query) = match path_and_query.split_once('?') {
+        Some((path, query)) => (path, Some(query)),
+        None => (path_and_query, None),
+    };
+    let mut url = below(prepared.target(), path);
+    url.set_query(query);
+    send(prepared, user, client().ok()?.get(url)).await
+}
+
+async fn send(
+    prepared: &Prepared,
+    user: UserIx,
+    mut request: reqwest::RequestBuilder,
+) -> Option<(u16, String)> {
+    let scenario = prepared.plan.scenario();
+    let name = scenario.user_name(prepared.run, user);
+    if let Some(credential) = prepared.tokens.token(&name, 0).await.ok()? {
         let token = credential.secret.expose();
         request = match scenario.target.auth {
             AuthKind::DevHeader => request.header("x-dev-token", token),
