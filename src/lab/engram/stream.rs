@@ -9,6 +9,7 @@ use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt as _;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -107,15 +108,21 @@ struct Frame<'a> {
 
 impl Talk {
     async fn serve(self, mut socket: WebSocket) -> Result<(), Gone> {
+        let mut early = None;
         loop {
-            match socket.recv().await {
+            let next = match early.take() {
+                Some(message) => Some(Ok(message)),
+                None => socket.recv().await,
+            };
+            match next {
                 Some(Ok(Message::Text(text))) => {
                     // What is not JSON ends the socket without a word.
                     let Ok(frame) = serde_json::from_str::<Frame<'_>>(text.as_str()) else {
                         return Ok(());
                     };
                     if frame.kind == "message" {
-                        self.message(&mut socket, frame.content, frame.agent_id)
+                        early = self
+                            .message(&mut socket, frame.content, frame.agent_id)
                             .await?;
                     }
                 }
@@ -125,12 +132,13 @@ impl Talk {
         }
     }
 
+    /// Answers a message. Returns what has come meanwhile.
     async fn message(
         &self,
         socket: &mut WebSocket,
         question: String,
         agent_id: Option<String>,
-    ) -> Result<(), Gone> {
+    ) -> Result<Option<Message>, Gone> {
         let begun = Instant::now();
         let agent_id = agent_id.unwrap_or_else(|| Agent::default().id().to_owned());
         let typing = json!({"type": "typing", "agent_id": agent_id});
@@ -143,7 +151,8 @@ impl Talk {
             Some(Failure::Broken) => return Err(Gone),
             Some(Failure::Internal | Failure::BadRequest) => {
                 let complaint = "Failed to process message";
-                return say(socket, json!({"type": "error", "message": complaint})).await;
+                say(socket, json!({"type": "error", "message": complaint})).await?;
+                return Ok(None);
             }
             None => {}
         }
@@ -154,10 +163,16 @@ impl Talk {
             "latency_ms": begun.elapsed().as_secs_f64() * 1_000.0,
         });
         say(socket, complete).await?;
+        // A client that has hung up was told nothing, though all of it could be sent.
+        let early = match socket.recv().now_or_never() {
+            Some(Some(Ok(Message::Close(_)) | Err(_)) | None) => return Err(Gone),
+            Some(Some(Ok(message))) => Some(message),
+            None => None,
+        };
         if let Some(telling) = answer.telling {
             telling.tell(Told::Accepted);
         }
-        Ok(())
+        Ok(early)
     }
 
     /// Decides the answer to a question and starts the task that stores both.
