@@ -286,3 +286,12 @@ async fn an_issuer_that_is_not_there_is_a_plain_error() {
     let error = source.token("anna", 0).await.unwrap_err().to_string();
     assert!(error.contains("was not reached"), "{error}");
 }
+
+#[test]
+fn a_token_that_has_ended_is_signed_where_tokens_end() {
+    let minted = TokenSource::Renewed(Arc::new(renewing(Duration::from_mins(1))));
+    let ended = minted.expired("anna").unwrap().unwrap();
+    let claims = read_claims(&ended.secret);
+    assert!(claims.expired_for(SystemTime::now()).is_some());
+    assert_eq!(TokenSource::Dev.expired("anna"), Ok(None));
+}

@@ -83,7 +83,11 @@ impl Evidence<'_> {
             ..Counts::default()
         };
         let trespassed = trespass::all(self).into_iter();
-        let trespassed = trespassed.filter(|tried| tried.provable && !tried.through.is_empty());
+        // Whoever did not send what shows it does not know all that is stored of it.
+        let trespassed = trespassed.filter(|tried| {
+            let mut through = tried.through.iter();
+            tried.provable && through.any(|through| self.has(tried.sender(through)))
+        });
         counts.crossed.extend(trespassed.map(|tried| tried.session));
         let known: BTreeSet<SessionIx> = ok().map(|(session, _)| *session).collect();
         counts.crossed.retain(|session| known.contains(session));

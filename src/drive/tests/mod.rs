@@ -6,6 +6,7 @@ mod ends;
 mod odd;
 mod stream;
 mod traits;
+mod trespass;
 mod upload;
 mod voice;
 

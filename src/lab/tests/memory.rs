@@ -3,7 +3,8 @@
 use reqwest::Method;
 use serde_json::json;
 
-use super::bench::Bench;
+use super::bench::{Bench, canary};
+use crate::model::CanaryKind;
 
 #[tokio::test]
 async fn users_read_back_their_own_memory_and_nobody_elses() {
@@ -92,5 +93,61 @@ async fn what_is_not_yours_is_not_enriched() {
             422,
             "{path}"
         );
+    }
+}
+
+/// User a reaches for what user b told in session `sb`. Is a canary of it in the answer?
+async fn reached(bench: &Bench, route: &str, word: &str) -> (u16, bool) {
+    let (method, path, body) = match route {
+        "transcript" => (Method::GET, "/api/v1/memory/episodes/sb", json!({})),
+        "episodes" => (Method::GET, "/api/v1/memory/episodes", json!({})),
+        "search" => (
+            Method::POST,
+            "/api/v1/memory/search",
+            json!({"query": "remember"}),
+        ),
+        _ => (Method::DELETE, "/api/v1/chat/session/sb", json!({})),
+    };
+    let (status, answer) = bench.ask(method, path, body).await;
+    let answer = answer.to_string();
+    let is_shown = answer.contains(word) || route == "episodes" && answer.contains("\"sb\"");
+    (status, is_shown)
+}
+
+#[tokio::test]
+async fn only_the_route_that_is_open_lets_others_in_and_the_truth_says_so() {
+    let word = canary(1, 1, 0, CanaryKind::Turn);
+    for open in ["none", "transcript", "episodes", "search", "chat", "delete"] {
+        let fault = format!("open-route:route={open}");
+        let faults: &[&str] = if open == "none" { &[] } else { &[&fault] };
+        let bench = Bench::with(faults).await;
+        bench
+            .chat("b", Some("sb"), &format!("remember {word}"))
+            .await
+            .unwrap();
+        bench.settled().await;
+        for route in ["transcript", "episodes", "search"] {
+            let (status, is_shown) = reached(&bench, route, &word).await;
+            assert_eq!((status, is_shown), (200, route == open), "{route}, {open}");
+        }
+        let guest = canary(0, 1, 4, CanaryKind::Turn);
+        bench.chat("a", Some("sb"), &guest).await.unwrap();
+        bench.settled().await;
+        let messages = bench.stored("/sessions/sb/messages").await;
+        assert_eq!(messages.len() == 4, open == "chat", "{open}");
+        let (status, _) = reached(&bench, "delete", &word).await;
+        assert_eq!(status == 200, open == "delete", "{open}");
+        let gone = bench.stored("/sessions").await;
+        let gone = gone.iter().all(|session| session["session_id"] != "sb");
+        assert_eq!(gone, open == "delete", "{open}");
+        let left = bench.stopped().await;
+        let told = left.truth.iter().filter(|line| line["code"] == "trespass");
+        // Both messages of a turn; of a list only sessions that say whose they are.
+        let lines = match open {
+            "transcript" | "search" | "delete" => 1,
+            "chat" => 2,
+            _ => 0,
+        };
+        assert_eq!((told.count(), left.truth.len()), (lines, lines), "{open}");
     }
 }

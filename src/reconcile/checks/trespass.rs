@@ -182,3 +182,243 @@ fn because(tried: &Tried<'_, '_>) -> &'static str {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::testing::{
+        History, RUN, canary, exact, op_at, owner, session_name, told,
+    };
+    use super::*;
+    use crate::model::{
+        CanaryKind, Echo, GroupIx, Micros, OpKind, Outcome, Part, Promise, Proof, SessionIx, UserIx,
+    };
+    use crate::plan::Attempts;
+    use crate::scenario::{Pause, SessionSpec, TrespassSpec};
+
+    /// The session at which others try: it is user 1's.
+    const SESSION: u32 = 3;
+
+    /// Four users with a turn each. At the sessions of two of them others try, and are kept out.
+    fn kept_out(routes: &[Route]) -> History {
+        let mut history = History::new(4, 1);
+        let mut group = history.scenario.groups[0].clone();
+        group.ix = GroupIx(1);
+        group.session = SessionSpec::Trespass(TrespassSpec {
+            routes: routes.to_vec(),
+            standings: vec![Standing::OtherUser, Standing::Nobody],
+            think: Pause {
+                min: std::time::Duration::ZERO,
+                max: std::time::Duration::ZERO,
+            },
+            words: 8..=8,
+            agent: "elena".to_owned(),
+        });
+        history.scenario.groups.push(group);
+        history.scenario.users = 4;
+        let attempts = Attempts::of(&history.scenario);
+        for (session, founder, guest) in [(SESSION, 1, 2), (9, 3, 0)] {
+            for seq in 1.. {
+                let op = OpId {
+                    session: SessionIx(session),
+                    seq,
+                };
+                let Some(attempt) = attempts.at(op) else {
+                    break;
+                };
+                let begun = Micros(2_000_000 + u64::from(seq) * 1_000_000);
+                let is_guests = attempt.standing == Standing::OtherUser;
+                let user = if is_guests { guest } else { founder };
+                let mut row = op_at(user, session, begun, Some(begun));
+                row.invocation.op = op;
+                row.invocation.founder = UserIx(founder);
+                row.invocation.item_first = seq;
+                row.invocation.item_count = u16::from(attempt.route == Route::Chat);
+                let end = row.completion.as_mut().unwrap();
+                end.op = op;
+                end.promise = Promise::NONE;
+                (end.outcome, end.echo) = match attempt.part {
+                    Part::Control | Part::Afterwards => (Outcome::Ok, Echo::Own),
+                    Part::NegativeControl => (Outcome::Ok, Echo::None),
+                    Part::Trial => (Outcome::Refused, Echo::None),
+                };
+                history.ops.push(row);
+            }
+        }
+        history
+    }
+
+    /// The number of an operation of a session.
+    fn seq(history: &History, route: Route, part: Part, standing: Standing) -> u16 {
+        let attempts = Attempts::of(&history.scenario);
+        let found = (1..100).find(|seq| {
+            let attempt = attempts.at(OpId {
+                session: SessionIx(SESSION),
+                seq: *seq,
+            });
+            attempt
+                .is_some_and(|one| (one.route, one.part, one.standing) == (route, part, standing))
+        });
+        found.unwrap()
+    }
+
+    /// An attempt is answered, and shows what was told.
+    fn shown(history: &mut History, session: u32, route: Route, standing: Standing) {
+        let seq = seq(history, route, Part::Trial, standing);
+        let end = history.end(session, seq);
+        (end.outcome, end.echo) = (Outcome::Ok, Echo::Foreign);
+    }
+
+    #[track_caller]
+    fn check(history: &History, expected: &[&str]) {
+        let whole = history.judge();
+        assert_eq!(told(&whole.findings), expected);
+        for width in [1, 2, 3] {
+            let sharded = history.judge_sharded(&history.context(), width);
+            assert_eq!(sharded, whole, "{width}");
+        }
+    }
+
+    #[test]
+    fn who_is_turned_away_or_shown_nothing_has_not_trespassed() {
+        let mut history = kept_out(&Route::ALL);
+        check(&history, &[]);
+        let standing = Standing::OtherUser;
+        for route in Route::ALL {
+            let seq = seq(&history, route, Part::Trial, standing);
+            history.end(SESSION, seq).outcome = Outcome::Ok;
+        }
+        check(&history, &[]);
+        let judgement = history.judge();
+        for (route, tally) in &judgement.routes {
+            assert_eq!((tally.sessions, tally.provable), (2, 2), "{route}");
+            assert_eq!((tally.refused, tally.answered), (3, 1), "{route}");
+            assert_eq!((tally.proved, tally.unknown), (0, 0), "{route}");
+        }
+        assert_eq!(judgement.routes.len(), Route::ALL.len());
+        assert_eq!(judgement.crossed_sessions, 0);
+    }
+
+    #[test]
+    fn what_was_told_in_an_answer_to_somebody_else_is_one_root_a_route() {
+        let mut history = kept_out(&Route::ALL);
+        let name = session_name(SESSION);
+        for standing in [Standing::OtherUser, Standing::Nobody] {
+            shown(&mut history, SESSION, Route::Transcript, standing);
+        }
+        check(&history, &[&format!("trespass: {name} {name}")]);
+        let finding = history.findings().remove(0);
+        assert_eq!(finding.proof, Proof::Proved);
+        assert_eq!(finding.sender, Some(UserIx(1)));
+        assert_eq!(finding.found_under, Some(UserIx(2)));
+        assert_eq!(finding.ops[0].seq, 0);
+        assert!(
+            finding
+                .claim
+                .contains("another user's credential and without any")
+        );
+        // All sessions of the route are one root; another route is another.
+        shown(&mut history, 9, Route::Transcript, Standing::Nobody);
+        shown(&mut history, 9, Route::Search, Standing::Nobody);
+        let findings = history.findings();
+        assert_eq!(findings.len(), 2);
+        assert!(
+            findings[0]
+                .claim
+                .starts_with("the transcript of 2 sessions")
+        );
+        assert_eq!(history.judge().crossed_sessions, 2);
+    }
+
+    #[test]
+    fn without_its_controls_a_route_proves_nothing() {
+        for (part, echo) in [
+            (Part::Control, Echo::None),
+            (Part::NegativeControl, Echo::Foreign),
+        ] {
+            let mut history = kept_out(&[Route::Transcript]);
+            shown(&mut history, SESSION, Route::Transcript, Standing::Nobody);
+            let seq = seq(&history, Route::Transcript, part, Standing::Founder);
+            history.end(SESSION, seq).echo = echo;
+            check(
+                &history,
+                &[&format!("trespass?: {}", session_name(SESSION))],
+            );
+            let judgement = history.judge();
+            let tally = &judgement.routes[&Route::Transcript];
+            assert_eq!((tally.sessions, tally.provable, tally.proved), (2, 1, 0));
+            assert_eq!(judgement.crossed_sessions, 0);
+        }
+    }
+
+    #[test]
+    fn a_turn_that_stands_under_the_sessions_user_was_let_in_and_no_other() {
+        for (owned_by, found) in [
+            (owner(1), true),
+            (owner(2), false),
+            ("poc-user".into(), false),
+        ] {
+            for standing in [Standing::OtherUser, Standing::Nobody] {
+                let mut history = kept_out(&Route::ALL);
+                let seq = seq(&history, Route::Chat, Part::Trial, standing);
+                let op = history.op(SESSION, seq).clone();
+                let user = op.invocation.user.0;
+                // Also one that was claimed to be refused.
+                for id in ["m3.0u", "m3.0a"] {
+                    let mut written = history.record(id).clone();
+                    written.record_id = written.record_id.replace("3.0", "3.x");
+                    written.canaries = vec![exact(canary(user, SESSION, seq, CanaryKind::Turn))];
+                    written.owner = Some(owned_by.clone());
+                    if !found {
+                        written.session = Some("made-by-server".to_owned());
+                    }
+                    history.sightings.push(written);
+                }
+                let expected = "trespass: m3.xa m3.xu";
+                let expected = [expected];
+                let expected: &[&str] = if found { &expected } else { &[] };
+                check(&history, expected);
+            }
+        }
+    }
+
+    #[test]
+    fn what_another_deleted_is_gone_for_its_user_and_from_the_store_and_not_lost_beside() {
+        let routes = [Route::Delete];
+        let gone = |echo, outcome| {
+            let mut history = kept_out(&routes);
+            for id in ["m3.0u", "m3.0a"] {
+                history.remove(id);
+            }
+            let looked = seq(
+                &history,
+                Route::Transcript,
+                Part::Afterwards,
+                Standing::Founder,
+            );
+            history.end(SESSION, looked).echo = echo;
+            let tried = seq(&history, Route::Delete, Part::Trial, Standing::OtherUser);
+            history.end(SESSION, tried).outcome = outcome;
+            history
+        };
+        check(&gone(Echo::None, Outcome::Ok), &["trespass: no s3.0"]);
+        check(&gone(Echo::None, Outcome::Refused), &["lost: no s3.0"]);
+        check(&gone(Echo::Own, Outcome::Ok), &["lost: no s3.0"]);
+        // Still in the store: only its user does not see it.
+        let mut there = kept_out(&routes);
+        let looked = seq(
+            &there,
+            Route::Transcript,
+            Part::Afterwards,
+            Standing::Founder,
+        );
+        there.end(SESSION, looked).echo = Echo::None;
+        let tried = seq(&there, Route::Delete, Part::Trial, Standing::OtherUser);
+        there.end(SESSION, tried).outcome = Outcome::Ok;
+        check(&there, &[]);
+        assert_eq!(
+            RUN.session_name(UserIx(1), SessionIx(SESSION)),
+            session_name(SESSION)
+        );
+        assert_eq!(there.op(SESSION, 0).invocation.kind, OpKind::Chat);
+    }
+}

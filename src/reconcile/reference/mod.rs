@@ -18,7 +18,8 @@ mod world;
 use spoils::{TURNS, USERS, spoil};
 use world::World;
 
-/// The anomalies that are defined here: all but `late`, as no history has a past of scans.
+/// The anomalies that are defined here: all but `late`, `log-mismatch` and `trespass`, as no history
+/// has a past of scans, a log, or anybody who tries.
 const DEFINED: [Code; 19] = [
     Code::WrongOwner,
     Code::SplitIdentity,
