@@ -253,14 +253,14 @@ fn a_dry_run_says_the_cost_and_sends_nothing_and_a_bound_refuses_what_exceeds_it
         "operations   60 chat",
         "model calls  60",
         "leaves       60 sessions, 120 messages and 0 facts",
-        "time         1m to 1m 30s of load, then 15s to 4m 30s until the store has settled",
+        "time         50s to 3m 30s of load, then 15s to 4m 30s until the store has settled",
     ] {
         assert!(done.stdout.contains(line), "{line:?}: {}", done.stdout);
     }
     for (bound, told) in [
         (["--max-ops", "59"], "the plan has 60 operations"),
         (["--max-model-calls", "59"], "the plan costs 60 model calls"),
-        (["--max-wall", "59s"], "the plan takes at least 1m"),
+        (["--max-wall", "49s"], "the plan takes at least 50s"),
     ] {
         let done = bench.run(&[&run[..], &bound].concat());
         assert_eq!(done.code, Some(3), "{}", done.stderr);
