@@ -299,6 +299,10 @@ pub(super) struct CleanArgs {
     /// Delete; without it nothing is changed, and what would be deleted is listed
     #[arg(long)]
     pub yes: bool,
+    /// Take all that stands under the run's users for the run's: a store that makes facts of its own
+    /// out of what it is told gives them no mark by which they could be known
+    #[arg(long)]
+    pub whole_users: bool,
     /// The memory store, if it has moved since the run
     #[arg(short, long, env = "CROSSWIRE_MEMORY", value_name = "URL")]
     pub memory: Option<String>,

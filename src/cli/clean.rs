@@ -6,7 +6,8 @@ use anyhow::{Context as _, anyhow};
 
 use crate::ledger::{self, LedgerReader, Manifest};
 use crate::model::{OpKind, RecordType};
-use crate::observe::{Baseline, Named, StoreClient, StoreError, Traces};
+use crate::observe::{Baseline, Kept, Named, StoreClient, StoreError, Traces};
+use crate::plan::Plan;
 use crate::scenario::Scenario;
 
 use super::args::{CleanArgs, Cli};
@@ -26,7 +27,7 @@ const FAULTS_SHOWN_MAX: usize = 5;
 /// A run, and how it is looked for in the store.
 struct Cleaned {
     manifest: Manifest,
-    scenario: Scenario,
+    plan: Plan,
     baseline: Baseline,
     named: Named,
     had_uploads: bool,
@@ -73,12 +74,15 @@ pub(super) async fn carry_out(
     let ledger = readback::claim(&folder)?;
     let cleaned = Cleaned {
         baseline: baseline(&reader, &manifest)?,
-        named: named(&reader, &scenario, &manifest)?,
+        named: Named {
+            whole_users: args.whole_users,
+            ..named(&reader, &scenario, &manifest)?
+        },
         had_uploads: has_uploads(&reader)?,
+        plan: Plan::new(scenario, manifest.seed),
         manifest,
-        scenario,
     };
-    let store = store::connect(&url, &cleaned.scenario.memory)
+    let store = store::connect(&url, &cleaned.plan.scenario().memory)
         .await
         .with_context(|| format!("could not clean up after run {run}"))
         .map_err(Failure::preflight)?;
@@ -117,12 +121,12 @@ async fn what_is_left(store: &StoreClient, cleaned: &Cleaned) -> Traces {
 async fn traces(store: &StoreClient, cleaned: &Cleaned) -> Traces {
     let Cleaned {
         manifest,
-        scenario,
+        plan,
         baseline,
         named,
         ..
     } = cleaned;
-    store.traces(manifest.run, scenario, baseline, named).await
+    store.traces(manifest.run, plan, baseline, named).await
 }
 
 /// What the store held before the run. A pool's users cannot be told apart without it, and fresh
@@ -144,7 +148,7 @@ fn named(reader: &LedgerReader, scenario: &Scenario, manifest: &Manifest) -> any
     let run = manifest.run;
     let mut named = Named::default();
     reader.server_sessions(&mut |name| {
-        named.sessions.insert(name.to_owned());
+        named.answered.insert(name.to_owned());
     })?;
     let users = reader.users()?.max(scenario.users);
     let mut first = 0;
@@ -157,7 +161,7 @@ fn named(reader: &LedgerReader, scenario: &Scenario, manifest: &Manifest) -> any
             let owner = sighting.owner.as_deref();
             let is_own = owner.is_some_and(|o| scenario.user_of_owner(run, o).is_some());
             match sighting.record_type {
-                RecordType::Message => named.sessions.extend(sighting.session),
+                RecordType::Message => named.seen.extend(sighting.session),
                 RecordType::Fact if !is_own => {
                     named.facts.insert(sighting.record_id);
                 }
@@ -216,27 +220,7 @@ fn listing(cleaned: &Cleaned, store: &StoreClient, traces: &Traces, what: &str) 
     let sessions = traces.sessions_of_users.iter().chain(&traces.sessions);
     lines.extend(traces.users.iter().map(|id| format!("  user {id}")));
     lines.extend(sessions.map(|id| format!("  session {id}")));
-    if traces.shared_sessions > 0 {
-        lines.push(format!(
-            "kept: {} sessions that hold texts of other people, too",
-            traces.shared_sessions
-        ));
-    }
-    if traces.users.is_empty() && traces.facts_of_users > 0 {
-        lines.push(format!(
-            "kept: {} facts under users that are gone",
-            traces.facts_of_users
-        ));
-    }
-    if !traces.facts.is_empty() {
-        let under = "facts under users that the run did not make";
-        lines.push(if store.deletes_facts() {
-            format!("  {under}:")
-        } else {
-            format!("kept: {under}, which this store cannot delete")
-        });
-        lines.extend(traces.facts.iter().map(|id| format!("  fact {id}")));
-    }
+    lines.extend(kept_lines(cleaned, store, traces));
     lines.extend(unprovable(cleaned, store).map(|why| format!("unknown: {why}")));
     lines.extend(fault_lines(&traces.faults));
     if what == "is there" && traces.is_deletable(store) {
@@ -244,6 +228,49 @@ fn listing(cleaned: &Cleaned, store: &StoreClient, traces: &Traces, what: &str) 
     }
     lines.push(String::new());
     lines.join("\n")
+}
+
+/// What stays, by its id, and why.
+fn kept_lines(cleaned: &Cleaned, store: &StoreClient, traces: &Traces) -> Vec<String> {
+    let mut lines = Vec::new();
+    let shared = traces.shared_sessions.iter();
+    lines.extend(shared.map(|id| format!("kept: session {id}, which holds other texts, too")));
+    let shared = traces.shared_facts.iter();
+    lines.extend(shared.map(|id| format!("kept: fact {id}, which holds other text, too")));
+    for (id, kept) in &traces.kept_users {
+        lines.push(format!("kept: user {id}, {}", kept_because(*kept)));
+    }
+    let may_be_derived = traces.kept_users.values().any(|kept| !kept.is_unread);
+    if may_be_derived && !cleaned.named.whole_users {
+        lines.push(
+            "if all that stands under these users comes from the run, as facts do that the store \
+             makes of what it is told: add `--whole-users`"
+                .to_owned(),
+        );
+    }
+    if !traces.facts.is_empty() {
+        let under = "facts under users that stay or are gone";
+        lines.push(if store.deletes_facts() {
+            format!("  {under}:")
+        } else {
+            format!("kept: {under}, which this store cannot delete")
+        });
+        lines.extend(traces.facts.iter().map(|id| format!("  fact {id}")));
+    }
+    lines
+}
+
+fn kept_because(kept: Kept) -> String {
+    let Kept {
+        sessions,
+        facts,
+        is_unread,
+    } = kept;
+    if is_unread {
+        "of whom not all could be read".to_owned()
+    } else {
+        format!("with {sessions} sessions and {facts} facts that are not known to be the run's")
+    }
 }
 
 fn fault_lines(faults: &[StoreError]) -> Vec<String> {

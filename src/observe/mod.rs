@@ -43,5 +43,5 @@ pub use settled::SettlePlan;
 pub use sight::{control_sightings, is_suspicious};
 pub use store::{StoreClient, StoreKey};
 pub use strangers::Strangers;
-pub use traces::{Named, Traces};
+pub use traces::{Kept, Named, Traces};
 pub use visible::{Follower, follow};

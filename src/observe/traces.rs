@@ -1,48 +1,76 @@
 //! What a run has left in the store, and its deletion.
 //!
-//! Only what is certainly the run's own is deleted: users that bear its name and were not there
-//! before, sessions that bear its name or belong to such a user, and sessions that the server named
-//! in which every text is the run's. All else is listed and left alone.
+//! Only what is certainly the run's own is deleted: sessions that bear its name, other sessions in
+//! which every text is the run's, and users that bear its name, were not there before and under whom
+//! nothing else stands. All else is listed and left alone.
 
-use std::collections::BTreeSet;
+mod search;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::StreamExt;
 use futures_util::stream;
 
+use self::search::{Search, Texts, Whose};
 use super::baseline::Baseline;
 use super::error::StoreError;
 use super::store::StoreClient;
-use crate::canary;
-use crate::dialect::{Change, MessageRecord, SessionRecord, UserRecord};
-use crate::model::{Exactness, OpKind, Role, RunId, UserIx};
-use crate::plan::RECALL_QUESTION;
-use crate::scenario::Scenario;
+use crate::dialect::{Change, FactRecord, SessionRecord, UserRecord};
+use crate::model::RunId;
+use crate::plan::Plan;
 
-/// Records that the ledger of a run knows and that do not bear its name.
+/// What the ledger of a run knows of records that do not bear its name, and how they are to be
+/// taken.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Named {
-    /// Sessions that answers named, or in which the run's texts were seen, by id.
-    pub sessions: BTreeSet<String>,
+    /// Sessions that answers to the run's users named, by id.
+    pub answered: BTreeSet<String>,
+    /// Sessions in which the run's texts were seen, by id.
+    pub seen: BTreeSet<String>,
     /// Facts of the run that were seen under users it did not make, by id.
     pub facts: BTreeSet<String>,
+    /// All that is under the users whom the run made, and was not there before, is the run's.
+    pub whole_users: bool,
+}
+
+impl Named {
+    fn has_session(&self, id: &str) -> bool {
+        self.answered.contains(id) || self.seen.contains(id)
+    }
+}
+
+/// What stands under a user whom the run made and is not certainly the run's, so that the user
+/// stays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Kept {
+    /// Sessions with other texts.
+    pub sessions: usize,
+    /// Facts without a proof of the run, or with other text beside it.
+    pub facts: usize,
+    /// Could something not be read?
+    pub is_unread: bool,
 }
 
 /// What of one run is in the store.
 #[derive(Debug, Default)]
 pub struct Traces {
-    /// Users that the run made, by id.
+    /// Users that the run made and that hold nothing else, by id.
     pub users: Vec<String>,
     /// Their sessions, by id.
     pub sessions_of_users: Vec<String>,
+    /// Facts under them. They go with their users.
+    pub facts_of_users: usize,
     /// Other sessions that are the run's alone, by id.
     pub sessions: Vec<String>,
-    /// Sessions that hold texts of the run among others: they cannot be deleted without those.
-    pub shared_sessions: usize,
-    /// Facts of the run under users that it did not make, by id. Where the store deletes single
-    /// facts, they are deleted; else they stay.
+    /// Facts of the run under other users, by id. Where the store deletes single facts, they are
+    /// deleted; else they stay.
     pub facts: Vec<String>,
-    /// Facts under the run's users. They go with their users.
-    pub facts_of_users: usize,
+    /// Users that the run made and that stay for what else stands under them, by id.
+    pub kept_users: BTreeMap<String, Kept>,
+    /// Sessions with texts of the run among others, by id. They stay.
+    pub shared_sessions: Vec<String>,
+    /// Facts under other users with text of the run among other, by id. They stay.
+    pub shared_facts: Vec<String>,
     /// Why this may not be all.
     pub faults: Vec<StoreError>,
 }
@@ -50,15 +78,16 @@ pub struct Traces {
 impl Traces {
     /// Is nothing of the run there, as far as it was read?
     pub fn is_empty(&self) -> bool {
-        self.is_deletable_empty()
-            && self.shared_sessions == 0
+        self.has_neither_users_nor_sessions()
             && self.facts.is_empty()
-            && self.facts_of_users == 0
+            && self.kept_users.is_empty()
+            && self.shared_sessions.is_empty()
+            && self.shared_facts.is_empty()
     }
 
     /// Is there anything that this store would delete?
     pub fn is_deletable(&self, store: &StoreClient) -> bool {
-        !self.is_deletable_empty() || (store.deletes_facts() && !self.facts.is_empty())
+        !self.has_neither_users_nor_sessions() || (store.deletes_facts() && !self.facts.is_empty())
     }
 
     /// What is left after a deletion, and what went wrong with that. Where the store was read whole
@@ -71,118 +100,53 @@ impl Traces {
         self
     }
 
-    /// Are there neither users nor sessions that could be deleted?
-    fn is_deletable_empty(&self) -> bool {
+    fn has_neither_users_nor_sessions(&self) -> bool {
         self.users.is_empty() && self.sessions_of_users.is_empty() && self.sessions.is_empty()
     }
 }
 
-/// Whose a session is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Whose {
-    /// The run's, under a user that it made.
-    OfUser,
-    /// The run's by its name.
-    Run,
-    /// Its texts decide.
-    Unclear,
-    /// Nobody's concern.
-    Others,
+/// What was read so far. Which users go is known only when all is read.
+#[derive(Debug, Default)]
+struct Found {
+    /// The run's sessions, with their owners.
+    sessions: Vec<SessionRecord>,
+    /// The run's facts, with the users under whom they were listed.
+    facts: Vec<(String, FactRecord)>,
+    traces: Traces,
 }
 
-/// One run, and what was there before it.
-#[derive(Debug, Clone, Copy)]
-struct Search<'a> {
-    run: RunId,
-    scenario: &'a Scenario,
-    baseline: &'a Baseline,
-    named: &'a Named,
-}
-
-impl Search<'_> {
-    /// Pooled users are other people's, whatever was there before.
-    fn made_user(&self, id: &str) -> bool {
-        let bears_name = id.starts_with(&self.run.name_prefix())
-            || self.scenario.user_of_owner(self.run, id).is_some();
-        self.scenario.pool.is_empty() && bears_name && !self.baseline.has_user(id)
+impl Found {
+    fn keep(&mut self, search: Search<'_>, owner: Option<&str>) -> Option<&mut Kept> {
+        let owner = owner.filter(|owner| search.made_user(owner))?;
+        Some(self.traces.kept_users.entry(owner.to_owned()).or_default())
     }
 
-    fn is_placeholder(&self, id: &str) -> bool {
-        let mut known = self.scenario.target.placeholders.iter();
-        known.any(|placeholder| placeholder == id)
-    }
-
-    fn whose(&self, session: &SessionRecord) -> Whose {
-        let owner = session.owner.as_deref();
-        let is_named = self.named.sessions.contains(&session.id);
-        if self.baseline.has_session(&session.id) {
-            return if is_named {
-                Whose::Unclear
+    /// Tells the users that go from those that stay, and what goes with them from the rest.
+    fn settle(self, search: Search<'_>, users: Vec<UserRecord>) -> Traces {
+        let mut traces = self.traces;
+        let made = users.into_iter().map(|user| user.id);
+        let going = made.filter(|id| search.made_user(id) && !traces.kept_users.contains_key(id));
+        traces.users = going.collect();
+        let goes: BTreeSet<&str> = traces.users.iter().map(String::as_str).collect();
+        for session in self.sessions {
+            if session
+                .owner
+                .is_some_and(|owner| goes.contains(owner.as_str()))
+            {
+                traces.sessions_of_users.push(session.id);
             } else {
-                Whose::Others
-            };
+                traces.sessions.push(session.id);
+            }
         }
-        if owner.is_some_and(|owner| self.made_user(owner)) {
-            Whose::OfUser
-        } else if session.id.starts_with(&self.run.name_prefix()) {
-            Whose::Run
-        } else if is_named || owner.is_none_or(|owner| self.is_placeholder(owner)) {
-            Whose::Unclear
-        } else {
-            Whose::Others
+        for (user, fact) in self.facts {
+            if goes.contains(user.as_str()) {
+                traces.facts_of_users += 1;
+            } else {
+                traces.facts.push(fact.id);
+            }
         }
+        traces
     }
-
-    /// Every owner that the run's users should have.
-    fn owners(&self) -> impl Iterator<Item = String> {
-        (0..self.scenario.users).flat_map(|user| {
-            let name = self.scenario.user_name(self.run, UserIx(user));
-            let expected = &self.scenario.target.expected_owner;
-            OpKind::ALL.map(|kind| expected.get(kind).owner(&name))
-        })
-    }
-
-    /// May the facts of this user hold some of the run's?
-    fn may_have_facts(&self, user: &UserRecord) -> bool {
-        !self.named.facts.is_empty()
-            || self.is_placeholder(&user.id)
-            || !self.baseline.has_user(&user.id)
-            || self.scenario.user_of_owner(self.run, &user.id).is_some()
-    }
-
-    fn is_ours(&self, text: &str) -> bool {
-        let found = canary::find(&canary::normalise(text));
-        let mut exact = found.iter().filter(|c| c.exactness == Exactness::Exact);
-        exact.any(|seen| seen.id.run == self.run)
-    }
-
-    /// A session is the run's if all that was said to the agent in it is. One without texts is, if
-    /// an answer named it and it was not there before.
-    fn judge(&self, session: &SessionRecord, messages: &[MessageRecord]) -> Texts {
-        let ours = messages.iter().filter(|m| self.is_ours(&m.body)).count();
-        let is_strange = |message: &&MessageRecord| {
-            message.role != Role::Assistant
-                && message.body != RECALL_QUESTION
-                && !self.is_ours(&message.body)
-        };
-        let was_there = self.baseline.has_session(&session.id);
-        let strange = messages.iter().filter(is_strange).count();
-        let is_named = self.named.sessions.contains(&session.id);
-        match (ours, strange) {
-            (0, 0) if is_named && !was_there && session.owner.is_none() => Texts::Ours,
-            (0, _) => Texts::Others,
-            (_, 0) if !was_there => Texts::Ours,
-            (_, _) => Texts::Shared,
-        }
-    }
-}
-
-/// Whose the texts of a session are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Texts {
-    Ours,
-    Shared,
-    Others,
 }
 
 impl StoreClient {
@@ -190,68 +154,86 @@ impl StoreClient {
     pub async fn traces(
         &self,
         run: RunId,
-        scenario: &Scenario,
+        plan: &Plan,
         baseline: &Baseline,
         named: &Named,
     ) -> Traces {
         let search = Search {
             run,
-            scenario,
+            plan,
             baseline,
             named,
         };
-        let mut traces = Traces::default();
+        let mut found = Found::default();
         let users = self.list_users().await;
-        traces.faults.extend(users.fault);
+        found.traces.faults.extend(users.fault);
         let sessions = self.list_sessions().await;
-        traces.faults.extend(sessions.fault);
+        if let Some(fault) = sessions.fault {
+            // A user who goes may take sessions along that were not seen.
+            found.traces.faults.push(fault);
+            for user in &users.records {
+                if let Some(kept) = found.keep(search, Some(&user.id)) {
+                    kept.is_unread = true;
+                }
+            }
+        }
         let mut unclear = Vec::new();
         for session in sessions.records {
             match search.whose(&session) {
-                Whose::OfUser => traces.sessions_of_users.push(session.id),
-                Whose::Run => traces.sessions.push(session.id),
+                Whose::Run => found.sessions.push(session),
                 Whose::Unclear => unclear.push(session),
                 Whose::Others => {}
             }
         }
-        self.sort_out(search, unclear, &mut traces).await;
-        self.find_facts(search, &users.records, &mut traces).await;
-        let made = users.records.into_iter().map(|user| user.id);
-        traces.users = made.filter(|id| search.made_user(id)).collect();
-        traces
+        self.sort_out(search, unclear, &mut found).await;
+        self.find_facts(search, &users.records, &mut found).await;
+        found.settle(search, users.records)
     }
 
-    async fn sort_out(&self, search: Search<'_>, unclear: Vec<SessionRecord>, into: &mut Traces) {
-        let addressed = unclear.into_iter().filter(|s| self.can_address(&s.id));
-        let mut walks = stream::iter(addressed)
+    async fn sort_out(&self, search: Search<'_>, unclear: Vec<SessionRecord>, into: &mut Found) {
+        let mut walks = stream::iter(unclear)
             .map(|session| async move {
-                let walk = self.list_messages(&session.id).await;
-                (session, walk)
+                let records = if self.can_address(&session.id) {
+                    let walk = self.list_messages(&session.id).await;
+                    walk.fault
+                        .map_or(Ok(walk.records), |fault| Err(Some(fault)))
+                } else {
+                    Err(None)
+                };
+                (session, records)
             })
             .buffer_unordered(self.read_concurrency());
-        while let Some((session, walk)) = walks.next().await {
-            if let Some(fault) = walk.fault {
-                into.faults.push(fault);
+        while let Some((session, records)) = walks.next().await {
+            let owner = session.owner.as_deref();
+            let records = match records {
+                Ok(records) => records,
+                Err(fault) => {
+                    into.traces.faults.extend(fault);
+                    if let Some(kept) = into.keep(search, owner) {
+                        kept.is_unread = true;
+                    }
+                    continue;
+                }
+            };
+            let texts = search.judge(&session, &records);
+            if texts == Texts::Ours {
+                into.sessions.push(session);
                 continue;
             }
-            match search.judge(&session, &walk.records) {
-                Texts::Ours => into.sessions.push(session.id),
-                Texts::Shared => into.shared_sessions += 1,
-                Texts::Others => {}
+            if let Some(kept) = into.keep(search, owner) {
+                kept.sessions += 1;
+            }
+            if texts == Texts::Shared {
+                into.traces.shared_sessions.push(session.id);
             }
         }
     }
 
-    /// The run's users are asked for by name, too: a store may list facts of one that is gone.
-    async fn find_facts(&self, search: Search<'_>, users: &[UserRecord], into: &mut Traces) {
+    async fn find_facts(&self, search: Search<'_>, users: &[UserRecord], into: &mut Found) {
         if !self.can_list_facts() {
             return;
         }
-        let suspects = users.iter().filter(|user| search.may_have_facts(user));
-        let mut ids: BTreeSet<String> = suspects.map(|user| user.id.clone()).collect();
-        if search.scenario.pool.is_empty() {
-            ids.extend(search.owners());
-        }
+        let mut ids = search.fact_users(users);
         ids.retain(|id| self.can_address(id));
         let mut walks = stream::iter(ids)
             .map(|id| async move {
@@ -260,15 +242,22 @@ impl StoreClient {
             })
             .buffer_unordered(self.read_concurrency());
         while let Some((id, walk)) = walks.next().await {
-            into.faults.extend(walk.fault);
-            if search.made_user(&id) {
-                into.facts_of_users += walk.records.len();
-            } else {
-                let ours = walk.records.into_iter();
-                let ours = ours.filter(|fact| {
-                    search.is_ours(&fact.body) && !search.baseline.has_fact(&fact.id)
-                });
-                into.facts.extend(ours.map(|fact| fact.id));
+            if let Some(fault) = walk.fault {
+                into.traces.faults.push(fault);
+                if let Some(kept) = into.keep(search, Some(&id)) {
+                    kept.is_unread = true;
+                }
+            }
+            let is_made = search.made_user(&id);
+            for fact in walk.records {
+                let texts = search.judge_fact(&id, &fact);
+                if texts == Texts::Ours || (is_made && search.named.whole_users) {
+                    into.facts.push((id.clone(), fact));
+                } else if let Some(kept) = into.keep(search, Some(&id)) {
+                    kept.facts += 1;
+                } else if texts == Texts::Shared {
+                    into.traces.shared_facts.push(fact.id);
+                }
             }
         }
     }
@@ -313,114 +302,4 @@ impl StoreClient {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::fake::context;
-    use super::*;
-    use crate::model::{CanaryId, CanaryKind, SessionIx};
-
-    fn session(id: &str, owner: Option<&str>) -> SessionRecord {
-        SessionRecord {
-            row: 1,
-            id: id.to_owned(),
-            owner: owner.map(str::to_owned),
-        }
-    }
-
-    fn message(role: Role, run: Option<RunId>) -> MessageRecord {
-        let canary = |run| {
-            let id = CanaryId {
-                run,
-                user: UserIx(1),
-                session: SessionIx(1),
-                item: 0,
-                kind: CanaryKind::Turn,
-            };
-            canary::plant(id, &[])
-        };
-        MessageRecord {
-            id: "m".to_owned(),
-            role,
-            owner: None,
-            body: run.map_or_else(|| "good morning".to_owned(), canary),
-        }
-    }
-
-    #[test]
-    fn a_deletion_that_errs_counts_only_where_something_may_be_left() {
-        let fault = || StoreError::Repeats {
-            what: "the sessions".to_owned(),
-        };
-        let unread = Traces {
-            faults: vec![fault()],
-            ..Traces::default()
-        };
-        let left = Traces {
-            sessions: vec!["one".to_owned()],
-            ..Traces::default()
-        };
-        for (traces, faults) in [(Traces::default(), 0), (unread, 2), (left, 1)] {
-            let after = traces.after_deletion(vec![fault()]);
-            assert_eq!(after.faults.len(), faults, "{after:?}");
-        }
-    }
-
-    #[test]
-    fn only_what_is_certainly_the_runs_own_is_deleted() {
-        let context = context();
-        let run = context.run;
-        let named = Named {
-            sessions: BTreeSet::from(["served".to_owned(), "annas".to_owned()]),
-            facts: BTreeSet::new(),
-        };
-        let search = Search {
-            run,
-            scenario: &context.scenario,
-            baseline: &Baseline::default(),
-            named: &named,
-        };
-        let name = run.user_name(UserIx(1));
-        let owner = format!("dev-oid-{name}");
-        let by_name = format!("{name}-s1");
-        let other_run = RunId(run.0 ^ 1).session_name(UserIx(1), SessionIx(1));
-        for (session, whose) in [
-            (session(&by_name, Some(&owner)), Whose::OfUser),
-            (session(&by_name, Some("anna")), Whose::Run),
-            (session("served", Some(&owner)), Whose::OfUser),
-            (session("served", Some("anna")), Whose::Unclear),
-            (session("nobodys", None), Whose::Unclear),
-            (session("annas-own", Some("anna")), Whose::Others),
-            (session(&other_run, Some("anna")), Whose::Others),
-        ] {
-            assert_eq!(search.whose(&session), whose, "{session:?}");
-        }
-        assert!(search.made_user(&owner));
-        assert!(!search.made_user("dev-oid-anna"));
-
-        let (user, agent) = (Role::User, Role::Assistant);
-        let other = RunId(run.0 ^ 1);
-        for (id, messages, texts) in [
-            ("served", vec![], Texts::Ours),
-            ("nobodys", vec![], Texts::Others),
-            (
-                "served",
-                vec![message(user, Some(run)), message(agent, None)],
-                Texts::Ours,
-            ),
-            (
-                "served",
-                vec![message(user, Some(run)), message(user, None)],
-                Texts::Shared,
-            ),
-            (
-                "served",
-                vec![message(user, Some(run)), message(user, Some(other))],
-                Texts::Shared,
-            ),
-            ("served", vec![message(user, Some(other))], Texts::Others),
-            ("nobodys", vec![message(user, None)], Texts::Others),
-        ] {
-            let judged = search.judge(&session(id, None), &messages);
-            assert_eq!(judged, texts, "{id} {messages:?}");
-        }
-    }
-}
+mod tests;

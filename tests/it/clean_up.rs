@@ -65,6 +65,39 @@ fn people_write(memory: &str) {
     });
 }
 
+/// A session and a fact of somebody else's that came under a user of the run, whose id is given.
+fn wrongly_written(memory: &str) -> String {
+    block_on(async {
+        let http = reqwest::Client::new();
+        let users = http.get(format!("{memory}/api/v1/user")).send().await;
+        let users: Value = serde_json::from_str(&users.unwrap().text().await.unwrap()).unwrap();
+        let mut ids = users.as_array().unwrap().iter();
+        let user = ids
+            .find_map(|user| {
+                let id = user["user_id"].as_str().unwrap();
+                id.contains("cw-").then(|| id.to_owned())
+            })
+            .unwrap();
+        let message = json!({"messages": [{"role": "user", "content": "remember my pin"}]});
+        for (path, body) in [
+            (
+                "sessions".to_owned(),
+                json!({"session_id": "strays", "user_id": user}),
+            ),
+            ("sessions/strays/memory".to_owned(), message),
+            (
+                format!("users/{user}/facts"),
+                json!({"fact": "likes coffee"}),
+            ),
+        ] {
+            let url = format!("{memory}/api/v1/{path}");
+            let answer = http.post(url).json(&body).send().await.unwrap();
+            assert!(answer.status().is_success(), "{path}");
+        }
+        user
+    })
+}
+
 #[test]
 fn a_store_is_as_before_after_a_run_and_its_cleaning() {
     let bench = Bench::new();
@@ -98,14 +131,20 @@ fn a_store_is_as_before_after_a_run_and_its_cleaning() {
     assert!(!shown.stdout.contains("annas"), "{}", shown.stdout);
     assert_eq!(dump(&lab.memory), full, "only `--yes` deletes");
 
+    let user = wrongly_written(&lab.memory);
     let cleaned = bench.run(&["clean", "last", "--yes"]);
-    assert_eq!(
-        cleaned.code,
-        Some(0),
-        "{}{}",
-        cleaned.stdout,
-        cleaned.stderr
-    );
+    let told = format!("{}{}", cleaned.stdout, cleaned.stderr);
+    assert_eq!(cleaned.code, Some(1), "{told}");
+    let kept = format!("user {user}, with 1 sessions and 1 facts");
+    assert!(told.contains(&kept), "{kept}: {told}");
+    let left = dump(&lab.memory).to_string();
+    for text in ["remember my pin", "likes coffee"] {
+        assert!(left.contains(text), "{text} is not the run's: {told}");
+    }
+
+    let cleaned = bench.run(&["clean", "last", "--yes", "--whole-users"]);
+    let told = format!("{}{}", cleaned.stdout, cleaned.stderr);
+    assert_eq!(cleaned.code, Some(0), "{told}");
     assert_eq!(dump(&lab.memory), before);
     let again = bench.run(&["clean", "last", "--yes"]);
     assert_eq!(again.code, Some(0), "{}{}", again.stdout, again.stderr);

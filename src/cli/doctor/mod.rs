@@ -256,6 +256,7 @@ async fn clear(sheet: &mut Sheet, cli: &Cli, args: &DoctorArgs, run: RunId) {
     let clean_args = CleanArgs {
         run: run.to_string(),
         yes: true,
+        whole_users: false,
         memory: None,
         allow_hosts: args.allow_hosts.clone(),
     };
