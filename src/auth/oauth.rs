@@ -17,6 +17,9 @@ const ISSUER_LIMIT: Duration = Duration::from_secs(30);
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
 /// How long a token is taken to be valid where the issuer does not say.
 const LIFETIME_UNSAID: Duration = Duration::from_mins(5);
+/// A token is taken to live so long at least and at most, whatever the issuer says.
+const LIFETIME_MIN: Duration = Duration::from_secs(10);
+const LIFETIME_MAX: Duration = Duration::from_hours(24);
 /// Characters of an issuer's explanation that are kept.
 const REASON_CHARS_MAX: usize = 200;
 
@@ -41,8 +44,9 @@ pub struct TokenClient {
 #[derive(Deserialize)]
 struct Answer {
     access_token: String,
+    /// A number of seconds; some issuers write it as a text.
     #[serde(default)]
-    expires_in: Option<f64>,
+    expires_in: serde_json::Value,
 }
 
 #[derive(Deserialize)]
@@ -135,10 +139,7 @@ impl TokenClient {
         if answer.access_token.is_empty() {
             return Err(failed("the `access_token` is empty".to_owned()));
         }
-        let lifetime = answer
-            .expires_in
-            .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
-            .unwrap_or(LIFETIME_UNSAID);
+        let lifetime = lifetime(&answer.expires_in);
         Ok((Secret::new(answer.access_token), lifetime))
     }
 
@@ -154,6 +155,18 @@ impl TokenClient {
         }
         form.finish()
     }
+}
+
+/// What an issuer says of a token's lifetime, within bounds: none would mean a token an operation,
+/// and one of centuries an end that no clock has.
+fn lifetime(said: &serde_json::Value) -> Duration {
+    let text = said.as_str().and_then(|text| text.trim().parse().ok());
+    let seconds = said.as_f64().or(text);
+    seconds
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+        .map_or(LIFETIME_UNSAID, |said| {
+            said.clamp(LIFETIME_MIN, LIFETIME_MAX)
+        })
 }
 
 fn refused(status: u16, body: &[u8]) -> String {
@@ -176,4 +189,26 @@ fn cause(error: &reqwest::Error) -> String {
         cause = inner;
     }
     cause.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_lifetime_is_understood_and_bounded() {
+        for (said, seconds) in [
+            ("null", 300),
+            ("3599", 3_599),
+            ("\"3599\"", 3_599),
+            ("0", 10),
+            ("-5", 300),
+            ("1e19", 86_400),
+            ("1e300", 300),
+            ("{}", 300),
+        ] {
+            let value = serde_json::from_str(said).unwrap();
+            assert_eq!(lifetime(&value), Duration::from_secs(seconds), "{said}");
+        }
+    }
 }

@@ -3,6 +3,7 @@
 //! The only room that knows `anyhow`, the environment and the exit codes.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 
@@ -36,6 +37,9 @@ mod watch;
 use args::{Cli, Command};
 use exit::{Exit, Failure};
 
+/// What a command has left running may take so long to end.
+const LEFT_TASKS_TIMEOUT: Duration = Duration::from_millis(500);
+
 /// Runs the command that was typed and says how the process ends.
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -67,18 +71,23 @@ fn dispatch(cli: &Cli) -> Result<Exit, Failure> {
         Command::Report(args) => judge::report(cli, args),
         Command::Explain(args) => explain::run(args),
         Command::Auth(args) => auth::run(&args.command),
-        Command::Run(args) => runtime()?.block_on(run::run(cli, args)),
-        Command::Clean(args) => runtime()?.block_on(clean::run(cli, args)),
-        Command::Observe(args) => runtime()?.block_on(observe::run(cli, args)),
-        Command::Selftest(args) => runtime()?.block_on(selftest::run(cli, args)),
-        Command::Doctor(args) => runtime()?.block_on(doctor::run(cli, args)),
-        Command::Check(args) => runtime()?.block_on(check::run(cli, args)),
-        Command::Lab(args) => runtime()?.block_on(lab::run(args)),
+        Command::Run(args) => block_on(run::run(cli, args)),
+        Command::Clean(args) => block_on(clean::run(cli, args)),
+        Command::Observe(args) => block_on(observe::run(cli, args)),
+        Command::Selftest(args) => block_on(selftest::run(cli, args)),
+        Command::Doctor(args) => block_on(doctor::run(cli, args)),
+        Command::Check(args) => block_on(check::run(cli, args)),
+        Command::Lab(args) => block_on(lab::run(args)),
     }
 }
 
-fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread()
+/// Carries a command out. Whatever it leaves, such as a read of a standard input that nobody closes,
+/// may not hold up the end.
+fn block_on(command: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
-        .build()
+        .build()?;
+    let outcome = runtime.block_on(command);
+    runtime.shutdown_timeout(LEFT_TASKS_TIMEOUT);
+    outcome
 }

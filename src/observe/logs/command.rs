@@ -13,7 +13,6 @@ use tokio::time::timeout;
 
 use super::error::LogError;
 use super::{Outlet, Reading};
-use crate::auth;
 
 /// How long a command may take to end when it is asked to.
 const END_TIMEOUT: Duration = Duration::from_secs(2);
@@ -33,12 +32,27 @@ pub(super) fn start(text: &str, outlet: Outlet) -> Result<(), LogError> {
         .process_group(0)
         .kill_on_drop(true);
     let child = command.spawn().map_err(|source| LogError::Start {
-        command: auth::mask(text, None),
+        command: program(text),
         source,
     })?;
-    let text = auth::mask(text, None);
+    let text = program(text);
     tokio::spawn(async move { read(&text, child, outlet).await });
     Ok(())
+}
+
+/// What of a command may be shown and kept: the name of its program. Any other word of it, and
+/// what it sets in the environment, may be a credential.
+pub(super) fn program(text: &str) -> String {
+    let is_of_name = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    let word = text.split_whitespace().next().unwrap_or_default();
+    let name = word.rsplit('/').next().unwrap_or_default();
+    if name.is_empty() || !name.chars().all(is_of_name) {
+        "…".to_owned()
+    } else if word.len() < text.len() {
+        format!("{name} …")
+    } else {
+        name.to_owned()
+    }
 }
 
 async fn read(text: &str, mut child: Child, outlet: Outlet) {

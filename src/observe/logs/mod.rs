@@ -27,7 +27,6 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
-use crate::auth;
 use crate::event::Event;
 use crate::logs::{self, Patterns, Said, Splitter};
 use crate::model::{LogLine, LogStep};
@@ -139,12 +138,12 @@ impl FromStr for LogSource {
     }
 }
 
-/// For messages that are kept: a command may hold a credential.
+/// For messages that are kept: of a command its program, as all else may be a credential.
 impl fmt::Display for LogSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(path) => write!(f, "{}", path.display()),
-            Self::Command(command) => write!(f, "{COMMAND_PREFIX}{}", auth::mask(command, None)),
+            Self::Command(command) => write!(f, "{COMMAND_PREFIX}{}", command::program(command)),
             Self::Stdin => f.write_str("-"),
         }
     }
@@ -162,7 +161,10 @@ pub async fn watch_logs(
 ) -> Result<LogWatch, LogError> {
     let (to, told) = mpsc::channel(PIECES_WAITING_MAX);
     let (stop, stopped) = watch::channel(false);
-    for (source, number) in sources.iter().zip(0..) {
+    let mut numbered: Vec<(&LogSource, u16)> = sources.iter().zip(0..).collect();
+    // What may fail comes first: then no command is left behind.
+    numbered.sort_by_key(|(source, _)| matches!(source, LogSource::Command(_)));
+    for (source, number) in numbered {
         let outlet = Outlet {
             source: number,
             to: to.clone(),
