@@ -128,7 +128,7 @@ pub(super) fn open(
         AuthKind::Dev | AuthKind::DevHeader => TokenSource::Dev,
         AuthKind::None => TokenSource::None,
         AuthKind::Shared(place) => {
-            let secret = secret(place)?;
+            let secret = secret(place).context("`auth.token`")?;
             auth::usable(&format!("all, in {place}"), &secret).context("could not begin")?;
             TokenSource::Given(secret)
         }
@@ -137,7 +137,7 @@ pub(super) fn open(
             TokenSource::Table(Arc::new(table.context("could not begin")?))
         }
         AuthKind::Mint(mint) => {
-            let minter = Minter::new(mint, &secret(&mint.key)?);
+            let minter = Minter::new(mint, &secret(&mint.key).context("`auth.key`")?);
             renewed(Issuer::Mint(Box::new(minter.context("could not begin")?)))
         }
         AuthKind::Oauth2(spec) => renewed(Issuer::Oauth2(issuer(spec, allowed_hosts)?)),
@@ -161,7 +161,8 @@ fn issuer(spec: &ClientCredentials, allowed_hosts: &[String]) -> anyhow::Result<
         };
         let client = Client {
             id,
-            secret: secret(&place)?,
+            secret: secret(&place)
+                .with_context(|| format!("the secret of `{}` in {}", account.user, spec.clients))?,
         };
         if let Some(oid) = account.oid {
             clients.insert(oid, client.clone());
@@ -180,9 +181,12 @@ pub(super) fn secret(place: &SecretRef) -> anyhow::Result<Secret> {
     let text = match place {
         SecretRef::Env(name) => std::env::var(name)
             .ok()
-            .with_context(|| format!("could not use ${name}: it is not set"))?,
-        SecretRef::File(path) => read_text(Path::new(path), SECRET_BYTES_MAX)
-            .with_context(|| format!("could not read the credential in {path}"))?,
+            .with_context(|| format!("could not use ${name}: it is not set; set it"))?,
+        SecretRef::File(path) => {
+            read_text(Path::new(path), SECRET_BYTES_MAX).with_context(|| {
+                format!("could not read the credential in {path}; give `file:PATH` or `env:NAME`")
+            })?
+        }
     };
     let text = text.trim();
     if text.is_empty() {

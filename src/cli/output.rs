@@ -1,6 +1,5 @@
 //! Where reports go: `--report KIND[=PATH]`, `-` for stdout; talk goes to stderr.
 #![expect(clippy::disallowed_methods, reason = "writes report files")]
-#![expect(clippy::print_stderr, reason = "the command line speaks here")]
 
 use std::fs;
 use std::io::{IsTerminal, Write};
@@ -34,7 +33,7 @@ pub(super) struct Output {
 /// Reads all `--report` values.
 ///
 /// # Errors
-/// An unknown kind, or two reports for stdout.
+/// An unknown kind, two reports for stdout, or a file that cannot be written.
 pub(super) fn parse_outputs(values: &[String]) -> anyhow::Result<Vec<Output>> {
     let outputs: Vec<Output> = values
         .iter()
@@ -42,6 +41,9 @@ pub(super) fn parse_outputs(values: &[String]) -> anyhow::Result<Vec<Output>> {
         .collect::<Result<_, _>>()?;
     if outputs.iter().filter(|o| o.place == Place::Stdout).count() > 1 {
         bail!("only one --report can go to stdout (`-`)");
+    }
+    for output in &outputs {
+        output.place.check()?;
     }
     Ok(outputs)
 }
@@ -64,6 +66,33 @@ fn parse_output(value: &str) -> anyhow::Result<Output> {
 }
 
 impl Place {
+    /// Can it be written to? Asked before the work, so that its result has where to go. Nothing is
+    /// changed.
+    ///
+    /// # Errors
+    /// It is a folder, its folder is missing, or it may not be written.
+    pub(super) fn check(&self) -> anyhow::Result<()> {
+        let Self::File(path) = self else {
+            return Ok(());
+        };
+        let is_new = !path.exists();
+        // What is neither, as a pipe is, may wait for its reader when it is opened.
+        if is_new || path.is_file() || path.is_dir() {
+            let mut options = fs::OpenOptions::new();
+            let opened = options.append(true).create(true).open(path);
+            opened.with_context(|| {
+                let path = path.display();
+                format!(
+                    "could not write to `--report` {path}: give a file in a folder that is there"
+                )
+            })?;
+            if is_new {
+                fs::remove_file(path).context("could not try out `--report`")?;
+            }
+        }
+        Ok(())
+    }
+
     /// Writes the text there.
     ///
     /// # Errors
@@ -102,18 +131,19 @@ pub(super) fn colored(cli: &Cli, stream: &impl IsTerminal) -> bool {
 /// Says something to the user, unless `--quiet`.
 pub(super) fn say(cli: &Cli, text: &str) {
     if !cli.quiet {
-        eprintln!("{text}");
+        progress(text);
     }
 }
 
 /// Says how far something has come.
 pub(super) fn progress(text: &str) {
-    eprintln!("{text}");
+    // Where nobody can hear it, there is nobody to tell.
+    let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 /// Says an error with its causes and its hint.
 pub(super) fn say_error(error: &anyhow::Error) {
-    eprintln!("error: {error:#}");
+    progress(&format!("error: {error:#}"));
 }
 
 /// Prints data to stdout.
@@ -148,5 +178,20 @@ mod tests {
         assert!(parse_output("json=").is_err());
         let twice = ["json=-".to_owned(), "terminal=-".to_owned()];
         assert!(parse_outputs(&twice).is_err());
+    }
+
+    #[test]
+    fn a_place_that_cannot_be_written_is_found_before_the_work() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = |name: &str| Place::File(folder.path().join(name));
+        for (name, may) in [("", false), ("missing/out.json", false), ("out.json", true)] {
+            let checked = place(name).check();
+            assert_eq!(checked.is_ok(), may, "{name}: {checked:?}");
+        }
+        assert!(!folder.path().join("out.json").exists());
+        std::fs::write(folder.path().join("out.json"), "old").unwrap();
+        place("out.json").check().unwrap();
+        let kept = std::fs::read_to_string(folder.path().join("out.json"));
+        assert_eq!(kept.unwrap(), "old");
     }
 }

@@ -83,6 +83,9 @@ pub(super) async fn run(cli: &Cli, args: &RunArgs) -> Result<Exit, Failure> {
     let plan = Plan::new(scenario.clone(), seed);
     let cost = cost::of(&plan, args);
     if args.cost.dry_run {
+        // A real run would stop here, too.
+        let tokens = credentials::open(&scenario.target.auth, seed, &args.allow_hosts);
+        tokens.map_err(Failure::usage)?;
         output::print(&cost::screen(&scenario, &cost))?;
         cost::check(&cost, &scenario.caps)?;
         return Ok(Exit::Pass);

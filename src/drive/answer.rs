@@ -152,7 +152,7 @@ impl Reader<'_> {
         };
         let seen = self.look(&answer.content);
         let apology = self.apology(&answer.content);
-        Judged {
+        let judged = Judged {
             outcome: if apology {
                 Outcome::SoftFail
             } else {
@@ -169,7 +169,8 @@ impl Reader<'_> {
                 .filter(|id| !id.is_empty() && id.len() <= SESSION_ID_BYTES_MAX),
             detail: apology.then(|| short(&answer.content)),
             bleed: seen.bleed.into_iter().collect(),
-        }
+        };
+        self.with_bleed_beside(judged, body)
     }
 
     /// What the answer to a chat turn says, and the session that it names.
@@ -315,6 +316,17 @@ impl Reader<'_> {
         judged
     }
 
+    /// Another's text may also stand beside the reply: among sources, or suggestions.
+    fn with_bleed_beside(&self, mut judged: Judged, body: &[u8]) -> Judged {
+        if judged.echo != Echo::Foreign
+            && let Some(bleed) = self.look(&String::from_utf8_lossy(body)).bleed
+        {
+            judged.echo = Echo::Foreign;
+            judged.bleed.push(bleed);
+        }
+        judged
+    }
+
     /// Whatever came back was sent to this user, so an error's text is looked at, too.
     fn with_bleed_of(&self, mut judged: Judged, exchange: &Exchange) -> Judged {
         if let Ok(body) = &exchange.body {
@@ -407,4 +419,51 @@ fn not_promised(error: &serde_json::Error, body: &[u8]) -> Judged {
     };
     let begin = String::from_utf8_lossy(body.get(..DETAIL_CHARS_READ).unwrap_or(body));
     Judged::failed(outcome, format!("not the promised JSON ({error}): {begin}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{CanaryKind, Micros, RunId, SessionIx, UserIx};
+
+    #[test]
+    fn a_text_of_others_beside_the_reply_is_seen() {
+        let planted = |user| CanaryId {
+            run: RunId(7),
+            user: UserIx(user),
+            session: SessionIx(user),
+            item: 0,
+            kind: CanaryKind::Turn,
+        };
+        let answers = Answers::default();
+        let reader = Reader {
+            own: planted(1),
+            apologies: &[],
+            answers: &answers,
+        };
+        let judged = |content: &str, beside: &str| {
+            let body = serde_json::json!({"content": content, "sources": [{"text": beside}]});
+            let exchange = Exchange {
+                status: Some(200),
+                body: Ok(body.to_string().into()),
+                sent: None,
+                completed: Micros(0),
+                retry_after: None,
+            };
+            let judged = reader.chat(&exchange);
+            (judged.outcome, judged.echo, judged.bleed.len())
+        };
+        let (own, other) = (
+            canary::plant(planted(1), &[]),
+            canary::plant(planted(2), &[]),
+        );
+        for (content, beside, echo, bleeds) in [
+            (own.as_str(), "", Echo::Own, 0),
+            ("fine", own.as_str(), Echo::None, 0),
+            (&own, &other, Echo::Foreign, 1),
+            (&other, &other, Echo::Foreign, 1),
+        ] {
+            assert_eq!(judged(content, beside), (Outcome::Ok, echo, bleeds));
+        }
+    }
 }

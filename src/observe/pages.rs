@@ -3,10 +3,11 @@
 //! A walk that fails half way still gives what it read: a record that was seen is evidence,
 //! whatever became of the rest.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::error::StoreError;
 use super::store::StoreClient;
+use crate::canary;
 use crate::dialect::{
     Dialect, DialectError, FactRecord, ListPage, ListPlace, MessageRecord, PageNumber, Question,
     Reply, RowCursor, SessionRecord, UserRecord,
@@ -202,7 +203,7 @@ impl StoreClient {
     pub(super) async fn list_facts(&self, user: &str) -> Walk<FactRecord> {
         let mut walk = Walk::new();
         let limit = FACTS_LIMIT;
-        let mut seen = HashSet::new();
+        let mut seen = HashMap::new();
         let mut after: Option<String> = None;
         loop {
             let question = Question::Facts {
@@ -217,12 +218,16 @@ impl StoreClient {
             let may_be_cut_off =
                 page.next.is_none() && as_u64(page.facts.len()) >= u64::from(limit);
             let first = page.facts.first();
-            if after.is_some() && first.is_some_and(|fact| seen.contains(&fact.id)) {
+            if after.is_some() && first.is_some_and(|fact| seen.contains_key(&fact.id)) {
                 return walk.ended_by(repeats(&question));
             }
             for fact in page.facts {
-                if seen.insert(fact.id.clone()) {
-                    walk.records.push(fact);
+                let text = canary::body_hash(&fact.body);
+                match seen.insert(fact.id.clone(), text) {
+                    None => walk.records.push(fact),
+                    Some(known) if known == text => {}
+                    // Which of them the id names cannot be known, nor whether more are hidden so.
+                    Some(_) => return walk.ended_by(repeats(&question)),
                 }
             }
             if may_be_cut_off || walk.records.len() > LIST_RECORDS_MAX {

@@ -269,3 +269,44 @@ fn a_dry_run_says_the_cost_and_sends_nothing_and_a_bound_refuses_what_exceeds_it
     assert!(listener.accept().is_err(), "nobody has called");
     assert!(bench.runs().is_empty(), "nothing is begun");
 }
+
+#[test]
+fn a_report_that_cannot_be_written_is_found_before_the_work() {
+    let bench = Bench::new();
+    for command in [
+        &["run"][..],
+        &["run", "--dry-run"],
+        &["check", "--user-id", "user-1"],
+        &["doctor", "--target", "http://127.0.0.1:9"],
+        &["selftest"],
+    ] {
+        let report = ["--report", "json=no/such/folder/out.json"];
+        let done = bench.run(&[command, &report[..]].concat());
+        assert_eq!(done.code, Some(2), "{command:?} {}", done.stderr);
+        assert!(done.stderr.contains("no/such/folder"), "{}", done.stderr);
+        assert!(bench.runs().is_empty(), "nothing is begun");
+    }
+}
+
+#[test]
+fn an_id_that_no_user_has_is_not_checked() {
+    let bench = Bench::new();
+    for id in ["", " user-1", "user\n1"] {
+        let done = bench.run(&["check", "--user-id", id]);
+        assert_eq!(done.code, Some(2), "{id:?} {}", done.stderr);
+        assert!(done.stderr.contains("--user-id"), "{}", done.stderr);
+    }
+}
+
+#[test]
+fn an_error_that_nobody_hears_keeps_its_exit_code() {
+    let full = std::fs::File::options().write(true).open("/dev/full");
+    let Ok(full) = full else {
+        return; // Not every system has it.
+    };
+    let status = std::process::Command::new(env!("CARGO_BIN_EXE_crosswire"))
+        .args(["run", "no-such-scenario"])
+        .stderr(full)
+        .status();
+    assert_eq!(status.unwrap().code(), Some(2));
+}

@@ -206,7 +206,11 @@ fn credentials_that_cannot_be_used_stop_everything_and_are_not_repeated() {
         ),
         (
             "[auth]\nkind = \"shared\"\ntoken = \"env:NOT_SET_AT_ALL\"\n".to_owned(),
-            "$NOT_SET_AT_ALL: it is not set",
+            "`auth.token`: could not use $NOT_SET_AT_ALL: it is not set",
+        ),
+        (
+            "[auth]\nkind = \"mint\"\nkey = \"file:gone.pem\"\n".to_owned(),
+            "`auth.key`: could not read the credential in ",
         ),
         (
             "[auth]\nkind = \"shared\"\ntoken = \"s3cret\"\n".to_owned(),
@@ -216,7 +220,10 @@ fn credentials_that_cannot_be_used_stop_everything_and_are_not_repeated() {
         let (code, told) = run(&bench, &auth, &[], &["s3cret"]);
         assert_eq!(code, Some(2), "{auth}\n{told}");
         assert!(told.contains(what), "{auth}\n{told}");
-        assert!(bench.runs().is_empty(), "{told}");
+        let dry = bench.run(&["run", "auth.toml", "--dry-run"]);
+        assert_eq!(dry.code, Some(2), "{auth}\n{}", dry.stderr);
+        assert!(dry.stderr.contains(what), "{auth}\n{}", dry.stderr);
+        assert!(bench.runs().is_empty(), "nothing is begun");
     }
     let done = bench.run(&["run", "--auth", "eyJhbGciOiJIUzI1NiJ9.s3cret.s3cret"]);
     assert_eq!(done.code, Some(2));

@@ -31,6 +31,8 @@ use super::{hosts, judge, logs, output, settings};
 
 /// How long the voice socket may take to refuse a wrong credential.
 const DOOR_LIMIT: Duration = Duration::from_secs(5);
+/// Bytes of a user's id: the longest that a store keeps in a column of 255.
+const USER_ID_BYTES_MAX: usize = 255;
 /// The user that is checked, among those that the check uses.
 const CHECKED: UserIx = UserIx(0);
 /// A credential that nobody has.
@@ -98,6 +100,7 @@ pub(super) async fn run(cli: &Cli, args: &CheckArgs) -> Result<Exit, Failure> {
     let report = args.report.as_deref().map(report_place).transpose();
     let report = report.map_err(Failure::usage)?;
     super::lab::parse_faults(&args.lab_faults).map_err(Failure::usage)?;
+    usable_id(&args.user_id).map_err(Failure::usage)?;
     let target = args.target.is_some();
     let credential = credential::of(args.auth.as_deref(), &args.user_id, target);
     let credential = credential.map_err(Failure::usage)?;
@@ -161,10 +164,22 @@ fn exit_of(tests: &[Test]) -> Exit {
     }
 }
 
+/// Refuses what no store has as a user's id, and what would break the lines it is printed in.
+fn usable_id(user_id: &str) -> anyhow::Result<()> {
+    let is_bare = user_id.trim() == user_id && !user_id.chars().any(char::is_control);
+    if user_id.is_empty() || !is_bare || user_id.len() > USER_ID_BYTES_MAX {
+        anyhow::bail!(
+            "invalid `--user-id {user_id:?}`: give the id of a user, 1 to {USER_ID_BYTES_MAX} bytes \
+             without control characters and without blanks around it"
+        );
+    }
+    Ok(())
+}
+
 /// Where `--report json=FILE` goes.
 ///
 /// # Errors
-/// It names no file.
+/// It names no file, or one that cannot be written.
 pub(super) fn report_place(value: &str) -> anyhow::Result<Place> {
     let path = match value.split_once('=') {
         Some(("json", path)) => path,
@@ -176,7 +191,11 @@ pub(super) fn report_place(value: &str) -> anyhow::Result<Place> {
     match path {
         "" => anyhow::bail!("empty path in `--report {value}`: give a file"),
         "-" => anyhow::bail!("`--report {value}` would mix with the screen: give a file"),
-        file => Ok(Place::File(file.into())),
+        file => {
+            let place = Place::File(file.into());
+            place.check()?;
+            Ok(place)
+        }
     }
 }
 

@@ -397,3 +397,18 @@ fn planned() -> Plan {
     let scenario = crate::scenario::parse(name, text, name).unwrap();
     Plan::new(scenario, crate::model::Seed(7))
 }
+
+#[tokio::test]
+async fn an_id_that_names_two_facts_of_a_user_ends_the_proof() {
+    let us = owner(0);
+    let fact = |text: String| (us.clone(), "f1".to_owned(), None, text);
+    for (second, complete) in [(block(0, 0, 0), true), (block(1, 0, 0), false)] {
+        let store = FakeStore::start(Content {
+            users: vec![us.clone()],
+            facts: vec![fact(block(0, 0, 0)), fact(second)],
+            ..Content::default()
+        });
+        let (scan, _) = scan(&store, &context()).await;
+        assert_eq!(scan.complete, complete, "{:?}", scan.incomplete_reason);
+    }
+}
