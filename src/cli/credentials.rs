@@ -82,7 +82,8 @@ fn flagged(flag: &str) -> anyhow::Result<AuthSettings> {
 /// Whom there are credentials for.
 fn known(kind: &AuthKind) -> anyhow::Result<Option<Accounts>> {
     if let AuthKind::Shared(place) = kind {
-        let claims = auth::read_claims(&secret(place)?);
+        let secret = secret(place).context("`auth.token`")?;
+        let claims = auth::read_claims(&secret);
         let account = scenario::Account {
             user: claims.owner.clone().unwrap_or_default(),
             oid: claims.owner,

@@ -6,7 +6,7 @@
 //! find confirmed by the announced total.
 
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::body::{check_count, document, named, role};
 use super::{
@@ -198,7 +198,7 @@ impl Dialect for Cloud {
     /// An edge that is no longer valid is still there, and counts. A user whom the store does not
     /// know has none.
     fn read_facts(&self, reply: &Reply<'_>) -> Result<FactPage, DialectError> {
-        if reply.status == 404 {
+        if reply.status == 404 && names_what_is_not_there(reply.body) {
             return Ok(FactPage::default());
         }
         let edges: Vec<RawEdge> = document(reply, EDGES)?;
@@ -213,6 +213,20 @@ impl Dialect for Cloud {
         let next = facts.last().map(|fact| fact.id.clone());
         Ok(FactPage { facts, next })
     }
+}
+
+/// Does a 404 say in the store's own words that it does not know the user? Where the route itself is
+/// missing, somebody else answers, and nothing is known of any fact.
+fn names_what_is_not_there(body: &[u8]) -> bool {
+    let answer: Value = serde_json::from_slice(body).unwrap_or_default();
+    // Version 4 has an object of them.
+    let words = ["/message", "/error/message", "/error/code"].map(|place| answer.pointer(place));
+    let mut words = words.into_iter().flatten().filter_map(Value::as_str);
+    words.any(|word| {
+        word.to_ascii_lowercase()
+            .replace('_', " ")
+            .contains("not found")
+    })
 }
 
 fn check_count_if_told(announced: Option<u64>, held: usize) -> Result<(), DialectError> {
@@ -329,7 +343,11 @@ mod tests {
             {"uuid":"e1","fact":"likes coffee"}]"#;
         let page = Cloud.read_facts(&reply(200, body)).unwrap();
         assert_eq!((page.facts.len(), page.next.as_deref()), (2, Some("e1")));
-        for (status, body) in [(200, "[]"), (404, r#"{"message":"not found"}"#)] {
+        for (status, body) in [
+            (200, "[]"),
+            (404, r#"{"message":"not found"}"#),
+            (404, r#"{"error":{"code":"user_not_found"}}"#),
+        ] {
             let page = Cloud.read_facts(&reply(status, body)).unwrap();
             assert_eq!((page.facts.len(), page.next), (0, None));
         }
@@ -354,6 +372,15 @@ mod tests {
         }
         assert!(Cloud.read_facts(&reply(200, r#"{"facts":[]}"#)).is_err());
         assert!(Cloud.read_facts(&reply(500, "[]")).is_err());
+        for body in [
+            "404 page not found\n",
+            "",
+            r#"{"detail":"Not Found"}"#,
+            "[]",
+        ] {
+            let error = Err(DialectError::Status { status: 404 });
+            assert_eq!(Cloud.read_facts(&reply(404, body)), error, "{body}");
+        }
         let lost_row = r#"{"messages":[],"total_count":2,"row_count":2}"#;
         assert!(Cloud.read_messages(&reply(200, lost_row)).is_err());
     }

@@ -220,7 +220,8 @@ fn credentials_that_cannot_be_used_stop_everything_and_are_not_repeated() {
         let (code, told) = run(&bench, &auth, &[], &["s3cret"]);
         assert_eq!(code, Some(2), "{auth}\n{told}");
         assert!(told.contains(what), "{auth}\n{told}");
-        let dry = bench.run(&["run", "auth.toml", "--dry-run"]);
+        let scenario = bench.folder.path().join("auth.toml");
+        let dry = bench.run(&["run", scenario.to_str().unwrap(), "--dry-run"]);
         assert_eq!(dry.code, Some(2), "{auth}\n{}", dry.stderr);
         assert!(dry.stderr.contains(what), "{auth}\n{}", dry.stderr);
         assert!(bench.runs().is_empty(), "nothing is begun");
